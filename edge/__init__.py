@@ -1,0 +1,1 @@
+"""The agent on a Raspberry Pi: drivers, sampling, outbox, uplink."""

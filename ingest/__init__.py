@@ -1,0 +1,1 @@
+"""From MQTT into the ledger, with acknowledgements and dead letters, and from the ledger into the views."""

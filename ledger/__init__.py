@@ -1,0 +1,1 @@
+"""The record: append-only, hash-chained segments, their readers and their audit."""

@@ -1,0 +1,1 @@
+"""The composition root: application, pages, live events, command line, detection and planning."""

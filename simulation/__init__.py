@@ -1,0 +1,1 @@
+"""A synthetic or replayed city with its truth that drives real edge agents."""

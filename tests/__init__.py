@@ -1,0 +1,1 @@
+"""Tests; their paths mirror the rooms."""
