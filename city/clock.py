@@ -50,7 +50,9 @@ class ScaledClock:
 
     def __init__(self, start_s: float, speed_up: float, epoch_s: float) -> None:
         if speed_up <= 0:
-            raise BadInput(f"A speed-up of {speed_up} does not let time pass.", "Use a number above 0, for instance 60.")
+            raise BadInput(
+                f"A speed-up of {speed_up} does not let time pass.", "Use a number above 0, for instance 60."
+            )
         self.start_s = start_s
         self.speed_up = speed_up
         self.epoch_s = epoch_s

@@ -102,17 +102,25 @@ class Register:
         for what, things in self._kinds().items():
             for one in things:
                 if one in seen:
-                    raise BadInput(f"The id {one!r} is used for a {seen[one]} and a {what}.", "Give one of them another id.")
+                    raise BadInput(
+                        f"The id {one!r} is used for a {seen[one]} and a {what}.", "Give one of them another id."
+                    )
                 seen[one] = what
         references = (
             [("container", c.id, "cluster", c.cluster, self.clusters) for c in self.containers.values()]
             + [("approach", a.id, "junction", a.junction, self.junctions) for a in self.approaches.values()]
             + [("truck", t.id, "depot", t.depot, self.depots) for t in self.trucks.values()]
-            + [("installation", f"{i.device}/{i.channel}", "device", i.device, self.devices) for i in self.installations]
+            + [
+                ("installation", f"{i.device}/{i.channel}", "device", i.device, self.devices)
+                for i in self.installations
+            ]
         )
         for what, one, field, target, known in references:
             if target not in known:
-                raise BadInput(f"The {field} {target!r} of {what} {one!r} is not in the register.", f"Add it, or correct the {field}.")
+                raise BadInput(
+                    f"The {field} {target!r} of {what} {one!r} is not in the register.",
+                    f"Add it, or correct the {field}.",
+                )
         entities = {*self.clusters, *self.containers, *self.junctions, *self.approaches, *self.trucks}
         for i in self.installations:
             if i.entity not in entities:
