@@ -166,11 +166,7 @@ def decode_ack(body: bytes) -> Ack:
 def encode_command(command: Command) -> bytes:
     """Return a command as bytes; see `decode_command` for what raises."""
     _check_command(command)
-    try:
-        body = _ENCODER.encode(command)
-    except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        raise BadBody(f"The arguments of the command cannot be written as JSON: {error}.") from None
-    return _sized(body, MAX_COMMAND_BYTES)
+    return _sized(_ENCODER.encode(command), MAX_COMMAND_BYTES)
 
 
 def decode_command(body: bytes) -> Command:
@@ -331,18 +327,25 @@ def _check_argument(value: object, depth: int) -> None:
         raise BadBody("The arguments of the command are nested too deeply.")
     if isinstance(value, Mapping):
         for key, inner in value.items():
+            if not isinstance(key, str):
+                raise BadBody(f"An argument of the command has the key {key!r}.", "Keys are text.")
             _check_argument(key, depth - 1)
             _check_argument(inner, depth - 1)
     elif isinstance(value, list | tuple):
         for inner in value:
             _check_argument(inner, depth - 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise BadBody("An argument of the command is not finite.")
     elif isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError:
             raise BadBody("An argument of the command is no valid text.") from None
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadBody("An argument of the command is not finite.")
+    elif isinstance(value, int):
+        _between(value, -_MAX_NUMBER, _MAX_NUMBER, "an argument of the command")
+    elif value is not None:
+        raise BadBody(f"An argument of the command is a {type(value).__name__}.", "Send what JSON can say.")
 
 
 def _id(text: str, field: str) -> None:
