@@ -1,0 +1,462 @@
+"""What the API answers, as models: camelCase, ISO 8601 times in UTC, units in the names."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from city.clock import utc
+
+
+def iso(at_s: float) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC.
+
+    >>> iso(0.25)
+    '1970-01-01T00:00:00Z'
+    """
+    return utc(at_s).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Instant = Annotated[
+    float,
+    PlainSerializer(iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-02T06:00:00Z"]}),
+]
+PlaceState = Literal["ok", "watch", "urgent", "unknown"]
+
+
+class Answer(BaseModel):
+    """Base of all answers: names are camelCase on the wire."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Parts(Answer):
+    """The parts that this service runs with."""
+
+    broker: str = Field(description="connected, not connected or none")
+    series: str = Field(description="Kind of the series store", examples=["sqlite", "influxdb"])
+
+
+class Progress(Answer):
+    """How much of the ledger has been read since the start."""
+
+    position: int
+    entries: int
+    ratio: float
+
+
+class CityAnswer(Answer):
+    """The city, its time, and whether the service has caught up."""
+
+    id: str
+    name: str
+    timezone: str
+    now: Instant
+    speed_up: float
+    bounds: list[float] = Field(description="west, south, east, north in degrees")
+    parts: Parts
+    replay: bool = Field(description="Whether readings are played back from a history")
+    ready: bool = Field(description="False while the ledger is still being read after a start")
+    progress: Progress
+
+
+class Check(Answer):
+    """One part that was looked at."""
+
+    name: str
+    status: Literal["pass", "warn", "fail"]
+    detail: str
+    value: float | None = None
+    unit: str = ""
+
+
+class HealthAnswer(Answer):
+    """Whether the service does its work; the worst check decides."""
+
+    status: Literal["pass", "warn", "fail"]
+    now: Instant
+    checks: list[Check]
+
+
+class EvidenceAnswer(Answer):
+    """One thing that speaks for an incident."""
+
+    text: str
+    quantity: str
+    at: Instant | None
+    value: float | None
+
+
+class IncidentAnswer(Answer):
+    """Something a detector found, and what people decided about it."""
+
+    id: str
+    kind: str
+    entity: str
+    title: str
+    place: str
+    place_name: str
+    lon: float
+    lat: float
+    raised_at: Instant
+    cleared_at: Instant | None
+    age_s: float
+    cause: str
+    probability: float
+    severity: float
+    urgency: Literal["urgent", "watch"]
+    evidence: list[EvidenceAnswer]
+    status: Literal["open", "confirmed", "dismissed", "closed"]
+    decided_by: str
+    decided_at: Instant | None
+    note: str
+
+
+class IncidentList(Answer):
+    """Incidents, newest first."""
+
+    items: list[IncidentAnswer]
+
+
+class IncidentDecision(BaseModel):
+    """What a person decides about an incident."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"decision": "confirm", "by": "officer 12", "note": "two mattresses"}]},
+    )
+
+    decision: Literal["confirm", "dismiss", "close"]
+    by: str = Field(min_length=1, max_length=80, description="Who decides")
+    note: str = Field(default="", max_length=2000)
+
+
+class ProposalDecision(BaseModel):
+    """What a dispatcher decides about a proposal; a rejection needs a reason."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"decision": "reject", "by": "dispatcher 3", "reason": "The street is closed today."}]
+        },
+    )
+
+    decision: Literal["accept", "reject"]
+    by: str = Field(min_length=1, max_length=80, description="Who decides")
+    reason: str = Field(default="", max_length=2000)
+
+
+class AttentionItem(Answer):
+    """One thing that waits for a person."""
+
+    id: str
+    type: Literal["proposal", "incident"]
+    urgency: Literal["urgent", "watch"]
+    title: str
+    detail: str
+    place: str
+    lon: float
+    lat: float
+    since: Instant
+    age_s: float
+
+
+class AttentionAnswer(Answer):
+    """What needs a person now, the most urgent first."""
+
+    summary: str = Field(examples=["3 things need you now"])
+    items: list[AttentionItem]
+
+
+class StopAnswer(Answer):
+    """A stop of a round."""
+
+    kind: str
+    place: str
+    name: str
+    lon: float
+    lat: float
+    arrive: Instant
+    leave: Instant
+    job: str
+    containers: list[str]
+    volume_m3: float
+    load_kg: float
+    done: bool
+    incident: str
+
+
+class RoundAnswer(Answer):
+    """The round of one truck."""
+
+    truck: str
+    name: str
+    stops: list[StopAnswer]
+    path: list[list[float]] = Field(description="The driven line as [lon, lat]")
+    distance_km: float
+    duration_min: float
+
+
+class UnservedAnswer(Answer):
+    """A job in no round, and why."""
+
+    job: str
+    place: str
+    reason: str
+
+
+class PlanAnswer(Answer):
+    """The rounds of all trucks."""
+
+    id: str
+    made_at: Instant
+    based_on: str
+    rounds: list[RoundAnswer]
+    unserved: list[UnservedAnswer]
+    distance_km: float
+    duration_min: float
+
+
+class MovedAnswer(Answer):
+    """A job that another truck takes over."""
+
+    job: str
+    place: str
+    from_truck: str
+    to_truck: str
+
+
+class DifferenceAnswer(Answer):
+    """What a proposal changes against leaving things as they are."""
+
+    added: list[str]
+    dropped: list[str]
+    moved: list[MovedAnswer]
+    trucks: list[str]
+    distance_km: float
+    duration_min: float
+    later_min: float
+
+
+class CostAnswer(Answer):
+    """What a proposal costs (negative = saves)."""
+
+    distance_km: float
+    duration_min: float
+
+
+class ProposalSummary(Answer):
+    """A proposal without its rounds."""
+
+    id: str
+    made_at: Instant
+    age_s: float
+    status: Literal["open", "accepted", "rejected", "superseded"]
+    reason: str
+    incidents: list[str]
+    trucks: list[str] = Field(description="Names of the trucks whose rounds change")
+    cost: CostAnswer
+    decided_by: str
+    decided_at: Instant | None
+    decision_reason: str
+
+
+class ProposalAnswer(ProposalSummary):
+    """A proposal with the rounds that it touches, before and after."""
+
+    before: list[RoundAnswer]
+    after: list[RoundAnswer]
+    difference: DifferenceAnswer
+    plan_before: str
+    plan_after: str
+
+
+class ProposalList(Answer):
+    """Proposals, newest first."""
+
+    items: list[ProposalSummary]
+
+
+class NextStop(Answer):
+    """Where a truck goes next."""
+
+    place: str
+    name: str
+    arrive: Instant
+
+
+class TruckAnswer(Answer):
+    """A truck: where it is and how far its round is."""
+
+    id: str
+    name: str
+    truck_kind: str = Field(description="crane or grab")
+    streams: list[str]
+    lon: float | None
+    lat: float | None
+    at: Instant | None
+    age_s: float | None
+    load_kg: float | None
+    payload_kg: float
+    state: Literal["driving", "idle", "done", "unknown"]
+    done_stops: int
+    total_stops: int
+    next_stop: NextStop | None
+
+
+class TruckList(Answer):
+    """All trucks."""
+
+    trucks: list[TruckAnswer]
+
+
+class Band(Answer):
+    """What is normal at each time of the points."""
+
+    low: list[tuple[int, float | None]]
+    high: list[tuple[int, float | None]]
+
+
+class Threshold(Answer):
+    """A named line in a chart."""
+
+    name: str
+    value: float
+
+
+class TrendAnswer(Answer):
+    """A quantity of an entity over time; null is unknown, not zero."""
+
+    entity: str
+    quantity: str
+    unit: str
+    points: list[tuple[int, float | None]] = Field(description="[ms since 1970, value or null]")
+    normal: Band | None
+    thresholds: list[Threshold]
+    forecast: list[tuple[int, float, float, float]] = Field(description="[ms since 1970, level, low, high]")
+
+
+class EntityBase(Answer):
+    """What every entity has."""
+
+    id: str
+    name: str
+    lon: float | None
+    lat: float | None
+    state: PlaceState
+    age_s: float | None = Field(description="Age of the newest reading in city seconds; null = never heard")
+    quantities: list[str] = Field(description="Quantities that /v1/trends has for it")
+    incidents: list[IncidentAnswer]
+
+
+class ContainerBrief(Answer):
+    """A container of a cluster and its latest state."""
+
+    id: str
+    stream: str
+    fill_ratio: float | None
+    fill_low: float | None
+    fill_high: float | None
+    at: Instant | None
+    age_s: float | None
+    state: PlaceState
+
+
+class ApproachBrief(Answer):
+    """An approach of a junction and its latest state."""
+
+    id: str
+    name: str
+    speed_kph: float | None
+    vehicle_count: float | None
+    occupancy_ratio: float | None
+    at: Instant | None
+    age_s: float | None
+    state: PlaceState
+
+
+class ContainerAnswer(EntityBase):
+    """A container: fill, forecast and when it was emptied."""
+
+    kind: Literal["container"] = "container"
+    stream: str
+    volume_m3: float
+    cluster: str
+    cluster_name: str
+    fill_ratio: float | None
+    fill_low: float | None
+    fill_high: float | None
+    overflow_probability: float | None = Field(description="That it overflows before the next possible visit")
+    emptied_at: Instant | None
+
+
+class ClusterAnswer(EntityBase):
+    """A cluster: its containers, and what stands beside them where a camera looks."""
+
+    kind: Literal["cluster"] = "cluster"
+    district: str
+    before_hour: float | None
+    observable: bool = Field(description="Whether waste beside it can be seen at all")
+    objects_beside: float | None
+    containers: list[ContainerBrief]
+
+
+class ApproachAnswer(EntityBase):
+    """An approach: what its detector says, and what that means."""
+
+    kind: Literal["approach"] = "approach"
+    junction: str
+    junction_name: str
+    speed_kph: float | None
+    free_speed_kph: float
+    vehicle_count: float | None
+    occupancy_ratio: float | None
+    speed_ratio: float | None = Field(description="Speed against free speed; null = unknown")
+    since: Instant | None
+    state_text: str
+
+
+class JunctionAnswer(EntityBase):
+    """A junction and its approaches."""
+
+    kind: Literal["junction"] = "junction"
+    district: str
+    signalised: bool
+    approaches: list[ApproachBrief]
+
+
+class TruckDetailAnswer(TruckAnswer):
+    """A truck and its round."""
+
+    kind: Literal["truck"] = "truck"
+    distance_km: float | None
+    duration_min: float | None
+    stops: list[StopAnswer]
+    quantities: list[str]
+
+
+EntityAnswer = Annotated[
+    ContainerAnswer | ClusterAnswer | ApproachAnswer | JunctionAnswer | TruckDetailAnswer, Field(discriminator="kind")
+]
+
+
+class DecidedAnswer(Answer):
+    """One decision of a person, from the audit trail."""
+
+    at: Instant
+    by: str
+    what: str
+    subject: str
+    note: str
+
+
+class FeatureCollection(BaseModel):
+    """GeoJSON (RFC 7946)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"externalDocs": {"url": "https://www.rfc-editor.org/rfc/rfc7946", "description": "GeoJSON"}}
+    )
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[dict[str, Any]]
