@@ -1,0 +1,203 @@
+"""Sick sensors: silent, stuck, or saying what cannot be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from city.findings import Evidence, Finding, FindingKind, finding_id
+from models.contract import index_of
+from models.parameters import check_finite_and_positive
+from models.rows import Floats, Integers, Rows
+
+# What varies whenever a sensor lives. Counts are not in it: they repeat honestly, above all at night.
+_LIVELY = ("fill_ratio", "occupancy_ratio", "speed_kph")
+
+
+@dataclass(frozen=True)
+class HealthParameters:
+    """Numbers of the health rules.
+
+    Parameters
+    ----------
+    silent_intervals, silence_at_least_s
+        A sensor is silent when nothing came for so many of its intervals, and for at least so long: what is on its
+        way to us is not silence.
+    default_interval_s
+        Interval of a sensor before it is known: the heartbeat of sensors that report on change.
+    stuck_rows, stuck_s
+        A value that is exactly the same in so many rows over at least so long is stuck.
+    stuck_share
+        Interval sensors that report each minute need only `stuck_rows / stuck_share` equal rows, and no length of time.
+    implausible_rows
+        So many implausible readings in a row are a fault; as many plausible ones end it.
+    """
+
+    silent_intervals: float = 3.0
+    silence_at_least_s: float = 1800.0
+    default_interval_s: float = 6 * 3600.0
+    stuck_rows: float = 4.0
+    stuck_s: float = 86_400.0
+    stuck_share: float = 0.1
+    implausible_rows: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_finite_and_positive(self)
+
+
+class HealthState(NamedTuple):
+    """What is known of ``n`` sensors; times in s since 1970, NaN = never or not now.
+
+    `interval_s` is the longest usual gap between rows, `value` the last lively value, equal in `run` rows since
+    `run_from_s`; `bad` counts implausible rows (up) and plausible ones (down). `asked_at_s` is when we first looked.
+    """
+
+    asked_at_s: Floats
+    at_s: Floats
+    interval_s: Floats
+    value: Floats
+    run: Floats
+    run_from_s: Floats
+    bad: Floats
+    silent_at_s: Floats
+    stuck_at_s: Floats
+    implausible_at_s: Floats
+
+
+class HealthModel:
+    """Findings ``silent``, ``stuck`` and ``implausible`` about entities of any kind.
+
+    Rules, first version. *Silent*: no row for three of the sensor's intervals (given, or learnt as a slowly fading
+    maximum of its gaps). *Stuck*: exactly the same non-zero fill, occupancy or speed again and again; counts and an
+    occupancy of 0 or 1 may honestly repeat. *Implausible*: three readings in a row that ingest marked. Visits are the
+    truck's word, not the sensor's, and are left out.
+
+    Parameters
+    ----------
+    entities
+        Ids of what is watched.
+    interval_s
+        ``(n,)``, the expected longest time between rows; NaN or left out = learnt.
+    """
+
+    def __init__(
+        self,
+        entities: Sequence[str],
+        parameters: HealthParameters | None = None,
+        *,
+        interval_s: npt.ArrayLike | None = None,
+    ) -> None:
+        self.entities = tuple(entities)
+        self.index: Mapping[str, int] = index_of(self.entities)
+        self.parameters = parameters or HealthParameters()
+        n = len(self.entities)
+        self._given_s = np.full(n, np.nan) if interval_s is None else np.array(interval_s, np.float64).reshape(n)
+
+    def initial_state(self) -> HealthState:
+        """Return the state of sensors never heard of."""
+        n = len(self.entities)
+        zero, never = np.zeros(n), np.full(n, np.nan)
+        return HealthState(never, never, self._given_s, never, zero, never, zero, never, never, never)
+
+    def update(self, state: HealthState, rows: Rows) -> tuple[HealthState, list[Finding]]:
+        """Return the state after `rows` and at their `now_s`, and what begins or ends."""
+        s = HealthState(*(one.copy() for one in state))
+        findings: list[Finding] = []
+        s.asked_at_s[np.isnan(s.asked_at_s)] = rows.now_s
+        own = np.flatnonzero(~rows.is_visit)
+        lively = np.full(len(rows), np.nan)
+        for quantity in _LIVELY:
+            value = rows.value(quantity)
+            may_repeat = (value == 0) | ((quantity == "occupancy_ratio") & (value == 1))
+            lively = np.where(np.isnan(lively) & ~may_repeat, value, lively)
+        for wave in rows.waves(rows.entity[own]):
+            k = own[wave]
+            self._hear(s, rows.entity[k], rows.at_s[k], lively[k], rows.interval_s[k], rows.is_suspect[k], findings)
+        everyone = np.arange(len(self.entities))
+        self._fall_silent(s, everyone, np.full(len(everyone), rows.now_s), findings)
+        findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
+        return s, findings
+
+    def silent_after_s(self, state: HealthState) -> Floats:
+        """Return how long each sensor may say nothing before it counts as silent, ``(n,)``, s."""
+        return self._allowed_silence_s(state.interval_s)
+
+    def _allowed_silence_s(self, interval_s: Floats) -> Floats:
+        p = self.parameters
+        usual = np.where(np.isnan(interval_s), p.default_interval_s, interval_s)
+        return np.maximum(p.silent_intervals * usual, p.silence_at_least_s)
+
+    def _hear(
+        self,
+        s: HealthState,
+        e: Integers,
+        at_s: Floats,
+        value: Floats,
+        interval_s: Floats,
+        suspect: npt.NDArray[np.bool_],
+        findings: list[Finding],
+    ) -> None:
+        p = self.parameters
+        fresh = ~(at_s <= s.at_s[e])
+        e, at_s, value, suspect = e[fresh], at_s[fresh], value[fresh], suspect[fresh]
+        self._fall_silent(s, e, at_s, findings)
+        back = np.isfinite(s.silent_at_s[e])
+        self._end(s.silent_at_s, e[back], at_s[back], "silent", "It reports again.", findings)
+
+        gap_s = np.where(np.isnan(s.at_s[e]), interval_s[fresh], at_s - s.at_s[e])
+        gap_s = np.where(gap_s > 0, gap_s, np.nan)
+        learnt = np.where(back, s.interval_s[e], np.fmax(gap_s, 0.99 * s.interval_s[e]))
+        s.interval_s[e] = np.where(np.isnan(self._given_s[e]), learnt, self._given_s[e])
+        s.at_s[e] = at_s
+
+        same = value == s.value[e]
+        speaks = np.isfinite(value)
+        s.run[e] = np.where(same, s.run[e] + 1, np.where(speaks, 1, s.run[e]))
+        s.run_from_s[e] = np.where(speaks & ~same, at_s, s.run_from_s[e])
+        s.value[e] = np.where(speaks, value, s.value[e])
+        long = at_s - s.run_from_s[e] >= p.stuck_s
+        many = s.run[e] >= p.stuck_rows / p.stuck_share
+        is_stuck = np.isfinite(s.stuck_at_s[e])
+        begins = ~is_stuck & same & (s.run[e] >= p.stuck_rows) & (long | (many & (gap_s <= 120)))
+        for i, at, what in zip(e[begins], at_s[begins], value[begins], strict=True):
+            text = f"It says exactly {what:g} for {int(s.run[i])} readings."
+            self._begin(s.stuck_at_s, int(i), float(at), "stuck", text, 0.95, findings)
+        ends = is_stuck & speaks & ~same
+        self._end(s.stuck_at_s, e[ends], at_s[ends], "stuck", "Its value moves again.", findings)
+
+        s.bad[e] = np.clip(s.bad[e] + np.where(suspect, 1, -1), 0, p.implausible_rows)
+        is_bad = np.isfinite(s.implausible_at_s[e])
+        begins = ~is_bad & (s.bad[e] >= p.implausible_rows)
+        for i, at in zip(e[begins], at_s[begins], strict=True):
+            text = f"{p.implausible_rows:.0f} readings in a row were impossible."
+            self._begin(s.implausible_at_s, int(i), float(at), "implausible", text, 0.95, findings)
+        ends = is_bad & (s.bad[e] == 0)
+        self._end(s.implausible_at_s, e[ends], at_s[ends], "implausible", "Its readings are possible again.", findings)
+
+    def _fall_silent(self, s: HealthState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
+        since_s = np.where(np.isnan(s.at_s[e]), s.asked_at_s[e], s.at_s[e])
+        known_at_s = since_s + self._allowed_silence_s(s.interval_s[e])
+        falls = (at_s > known_at_s) & np.isnan(s.silent_at_s[e])
+        for i, known, last in zip(e[falls], known_at_s[falls], since_s[falls], strict=True):
+            text = f"Nothing came for {(known - last) / 3600:.1f} h, longer than it is used to."
+            self._begin(s.silent_at_s, int(i), float(known), "silent", text, 0.9, findings)
+
+    def _begin(
+        self, since: Floats, i: int, at_s: float, kind: FindingKind, text: str, sure: float, findings: list[Finding]
+    ) -> None:
+        since[i] = at_s
+        known, evidence = finding_id(kind, self.entities[i], at_s), (Evidence(text, "", at_s),)
+        findings.append(Finding(known, kind, self.entities[i], at_s, "", sure, 0.3, evidence))
+
+    def _end(
+        self, since: Floats, e: Integers, at_s: Floats, kind: FindingKind, text: str, findings: list[Finding]
+    ) -> None:
+        for i, at in zip(e, at_s, strict=True):
+            raised = float(since[i])
+            known, evidence = finding_id(kind, self.entities[i], raised), (Evidence(text, "", float(at)),)
+            findings.append(
+                Finding(known, kind, self.entities[i], raised, "", 0.9, 0.3, evidence, max(float(at), raised))
+            )
+            since[i] = np.nan
