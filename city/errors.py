@@ -1,6 +1,8 @@
 """The error tree: every error says what is wrong, names its facts, and says what mends it."""
 
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -33,6 +35,18 @@ class RondeError(Exception):
         self.problem = problem
         self.fix = fix
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, which a leaf with other parameters cannot take: an error that is
+        # raised in a worker process must arrive whole.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[RondeError], args: tuple[Any, ...], facts: dict[str, Any]) -> RondeError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
 
 class TransientError(RondeError):
     """May succeed when tried again after `retry_after_s` seconds."""
@@ -63,6 +77,20 @@ class BadFile(BadInput):
         self.file = file
         self.line = line
         self.field = field
+
+
+class BadRegister(BadInput):
+    """The files of a register cannot be used; `errors` holds every one found, in the order of the files."""
+
+    SHOWN = 20
+
+    def __init__(self, errors: Sequence[BadFile]) -> None:
+        lines = [f"  {error}" for error in errors[: self.SHOWN]]
+        if len(errors) > self.SHOWN:
+            lines.append(f"  … and {len(errors) - self.SHOWN} more.")
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        super().__init__("\n".join([f"The register has {count}:", *lines]))
+        self.errors = tuple(errors)
 
 
 class MissingPart(PermanentError):

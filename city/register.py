@@ -1,12 +1,13 @@
 """The register: every place, device and installation of a city, checked as a whole."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from city.devices import Device, Installation
 from city.errors import BadInput
 from city.places import Approach, Cluster, Container, Depot, Junction, Truck, UnloadingSite
+from city.register_checks import find_faults
 
 _T = TypeVar("_T", Cluster, Container, Junction, Approach, Depot, UnloadingSite, Truck, Device)
 
@@ -27,11 +28,13 @@ class Register:
         Id of the city; it stands in every topic.
     timezone
         IANA name; used where a rule speaks of the local day, never for storing a time.
+    name
+        What people call the city; its id if none is given.
 
     Raises
     ------
     BadInput
-        An id is used twice, or something refers to what is not there.
+        An id is used twice, something refers to what is not there, or a channel watches two things at once.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Register:
         city: str,
         timezone: str,
         *,
+        name: str = "",
         clusters: Iterable[Cluster] = (),
         containers: Iterable[Container] = (),
         junctions: Iterable[Junction] = (),
@@ -50,7 +54,23 @@ class Register:
         installations: Iterable[Installation] = (),
     ) -> None:
         self.city = city
+        self.name = name or city
         self.timezone = timezone
+        clusters, containers, junctions = tuple(clusters), tuple(containers), tuple(junctions)
+        approaches, depots, unloading_sites = tuple(approaches), tuple(depots), tuple(unloading_sites)
+        trucks, devices = tuple(trucks), tuple(devices)
+        self.installations = tuple(installations)
+        _check(
+            clusters=clusters,
+            containers=containers,
+            junctions=junctions,
+            approaches=approaches,
+            depots=depots,
+            unloading_sites=unloading_sites,
+            trucks=trucks,
+            devices=devices,
+            installations=self.installations,
+        )
         self.clusters = _by_id(clusters)
         self.containers = _by_id(containers)
         self.junctions = _by_id(junctions)
@@ -59,8 +79,6 @@ class Register:
         self.unloading_sites = _by_id(unloading_sites)
         self.trucks = _by_id(trucks)
         self.devices = _by_id(devices)
-        self.installations = tuple(installations)
-        self._check_references()
         self._installed: dict[tuple[str, str], list[Installation]] = defaultdict(list)
         for one in self.installations:
             self._installed[one.device, one.channel].append(one)
@@ -97,54 +115,11 @@ class Register:
                 return Position(place.lon, place.lat)
         return None
 
-    def _check_references(self) -> None:
-        seen: dict[str, str] = {}
-        for what, things in self._kinds().items():
-            for one in things:
-                if one in seen:
-                    raise BadInput(
-                        f"The id {one!r} is used for a {seen[one]} and a {what}.", "Give one of them another id."
-                    )
-                seen[one] = what
-        references = (
-            [("container", c.id, "cluster", c.cluster, self.clusters) for c in self.containers.values()]
-            + [("approach", a.id, "junction", a.junction, self.junctions) for a in self.approaches.values()]
-            + [("truck", t.id, "depot", t.depot, self.depots) for t in self.trucks.values()]
-            + [
-                ("installation", f"{i.device}/{i.channel}", "device", i.device, self.devices)
-                for i in self.installations
-            ]
-        )
-        for what, one, field, target, known in references:
-            if target not in known:
-                raise BadInput(
-                    f"The {field} {target!r} of {what} {one!r} is not in the register.",
-                    f"Add it, or correct the {field}.",
-                )
-        entities = {*self.clusters, *self.containers, *self.junctions, *self.approaches, *self.trucks}
-        for i in self.installations:
-            if i.entity not in entities:
-                raise BadInput(
-                    f"The entity {i.entity!r} of installation {i.device}/{i.channel} is not in the register.",
-                    "Add the container, cluster, junction, approach or truck, or correct the entity.",
-                )
 
-    def _kinds(self) -> dict[str, Iterable[str]]:
-        return {
-            "cluster": self.clusters,
-            "container": self.containers,
-            "junction": self.junctions,
-            "approach": self.approaches,
-            "depot": self.depots,
-            "unloading site": self.unloading_sites,
-            "truck": self.trucks,
-        }
+def _check(**kinds: Sequence[Any]) -> None:
+    for fault in find_faults(kinds):
+        raise BadInput(fault.problem, fault.fix)
 
 
 def _by_id(things: Iterable[_T]) -> dict[str, _T]:
-    known: dict[str, _T] = {}
-    for one in things:
-        if one.id in known:
-            raise BadInput(f"The id {one.id!r} is used twice.", "Every id must be unique.")
-        known[one.id] = one
-    return known
+    return {one.id: one for one in things}
