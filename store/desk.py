@@ -175,7 +175,7 @@ class Desk:
     def current_plan(self) -> Plan | None:
         """Return the plan that trucks are driving; None before there is one."""
         rows = self._rows(
-            sa.select(tables.plan.c.body).join(tables.current, tables.current_plan.c.plan == tables.plan.c.id)
+            sa.select(tables.plan.c.body).join(tables.current_plan, tables.current_plan.c.plan == tables.plan.c.id)
         )
         return rows[0].body if rows else None
 
