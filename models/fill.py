@@ -269,7 +269,8 @@ class FillModel:
         below = s.level[e] - fill
         noise_sd = np.sqrt(s.variance[e] + p.sensor_sd**2)
         fits: Booleans = above <= np.maximum(4 * np.sqrt(variance + p.sensor_sd**2), p.emptying_ratio)
-        return fits & (below <= np.maximum(4 * noise_sd, p.emptying_ratio))
+        fits &= below <= np.maximum(4 * noise_sd, p.emptying_ratio)
+        return fits
 
     def _predicted_variance(self, s: FillState, e: Integers, at_s: Floats, rate: Floats) -> Floats:
         gain = rate * (at_s - s.at_s[e])

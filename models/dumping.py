@@ -1,0 +1,407 @@
+"""Waste beside containers: whether it lies there, and whether it was left for want of room or dumped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtr
+
+from city.errors import BadInput
+from city.findings import DumpingCause, Evidence, Finding, finding_id
+from models.contract import index_of
+from models.parameters import check_finite_and_positive
+from models.rows import Booleans, Floats, Integers, Rows
+
+DAY_S = 86_400.0
+PILE = 4
+CLUTTER = 3
+MOST_SEEN = 9
+
+
+@dataclass(frozen=True)
+class DumpingParameters:
+    """Numbers of the dumping model.
+
+    Parameters
+    ----------
+    raise_at, clear_at
+        Probability that waste lies there, from which a finding is raised, and below which it is over.
+    sure_of_cause
+        Share of that probability from which a cause is named.
+    refractory_s
+        Nothing is raised for so long after a finding was over.
+    dumps_per_day, bags_per_dump
+        How often waste is dumped at a site, and how many objects that is on average.
+    lies_s
+        Mean time until it is taken away by somebody who does not tell us.
+    sight, sight_poor
+        Share of the objects that a camera counts, by day and at night.
+    occluded
+        Share of the frames in which something stands before the waste.
+    clutter_share, clutter_weight
+        Share of the time in which something else stands there (bicycles, people), before the site is known, and how
+        many frames that assumption is worth.
+    clutter_lasts_s
+        How long such a thing stands there on average.
+    frame_weight
+        Exponent of a frame's likelihood; frames resemble each other, so that each tells less than if they did not.
+    full_ratio, full_sd
+        Level from which bags no longer go in, and how unsure that is.
+    left_when_full
+        Share of the lid openings of a full container after which the bag is left beside it.
+    emptying_ratio, cleared_with_emptying
+        A level that falls by so much was emptied; the share of emptyings at which the waste beside goes along.
+    absorb_s
+        What lies there for so long is taken for part of the site.
+    forget_s
+        A finding that nothing was heard about for so long is over: nobody knows.
+    camera_lost_s
+        A camera that says nothing for so long no longer observes.
+    """
+
+    raise_at: float = 0.9
+    clear_at: float = 0.2
+    sure_of_cause: float = 0.65
+    refractory_s: float = 3600.0
+    dumps_per_day: float = 0.06
+    bags_per_dump: float = 3.0
+    lies_s: float = 30 * 3600.0
+    sight: float = 0.8
+    sight_poor: float = 0.55
+    occluded: float = 0.12
+    clutter_share: float = 0.07
+    clutter_weight: float = 200.0
+    clutter_lasts_s: float = 6000.0
+    frame_weight: float = 0.8
+    full_ratio: float = 0.955
+    full_sd: float = 0.015
+    left_when_full: float = 0.7
+    emptying_ratio: float = 0.3
+    cleared_with_emptying: float = 0.5
+    absorb_s: float = 6 * DAY_S
+    forget_s: float = 3 * DAY_S
+    camera_lost_s: float = DAY_S
+
+    def __post_init__(self) -> None:
+        check_finite_and_positive(self, may_be_zero=("refractory_s", "occluded", "cleared_with_emptying"))
+        if not self.clear_at < self.raise_at < 1:
+            raise BadInput(
+                f"A finding is raised at {self.raise_at} and cleared at {self.clear_at}.",
+                "Use clear_at < raise_at < 1.",
+            )
+
+
+class DumpingState(NamedTuple):
+    """What is known of ``n`` clusters and their ``n + k`` level sensors; times in s since 1970, NaN = never.
+
+    `belief` is ``(n, 1 + 2 * PILE, CLUTTER)``: the probability of each pile (none; 1.. objects dumped; 1.. objects
+    left for want of room) together with each number of other objects. `fixture` counts what always stands there,
+    `fixture_at_s` when that was last seen. `clutter` and `frames` (fading) give the site's share of clutter.
+    """
+
+    now_s: Floats
+    at_s: Floats
+    camera_at_s: Floats
+    belief: Floats
+    clutter: Floats
+    frames: Floats
+    objects: Floats
+    fixture: Floats
+    fixture_at_s: Floats
+    raised_at_s: Floats
+    quiet_until_s: Floats
+    cause: Floats
+    level_at_s: Floats
+    level: Floats
+    odd_level: Floats
+    full: Floats
+
+
+_CAUSES: tuple[DumpingCause, ...] = ("unknown", "dumped", "overflow")
+
+
+class DumpingModel:
+    """Findings ``dumping`` about clusters, with the cause ``overflow``, ``dumped`` or ``unknown``.
+
+    A forward filter over what may lie there. Waste comes at the rate of dumping, or, when a container is full, with the
+    lid openings that go on; it stays until a crew clears it or it goes unseen. A camera's count is what it makes
+    out of the waste, unless something stands before it, plus clutter that comes and goes and whose share the site
+    teaches. A finding is raised at `raise_at` and over at `clear_at` or with a clearing visit; a quiet time follows.
+    Fill alone never says "dumped": a cluster without a camera can only show overflow (see `observable`).
+
+    Parameters
+    ----------
+    entities
+        Ids of the clusters.
+    members
+        Cluster by id of each container in it, whose ``fill_ratio`` and ``lid_openings`` count. A row of the cluster
+        itself may carry them too.
+
+    References
+    ----------
+    Forward filter: L. R. Rabiner, "A Tutorial on Hidden Markov Models and Selected Applications in Speech
+    Recognition", 1989. Tempered likelihood: N. Friel and A. N. Pettitt, "Marginal Likelihood Estimation via Power
+    Posteriors", 2008.
+    """
+
+    def __init__(
+        self,
+        entities: Sequence[str],
+        parameters: DumpingParameters | None = None,
+        *,
+        members: Mapping[str, str] | None = None,
+    ) -> None:
+        self.entities = tuple(entities)
+        self.parameters = parameters or DumpingParameters()
+        members = members or {}
+        clusters = index_of(self.entities)
+        for container, cluster in members.items():
+            if cluster not in clusters:
+                raise BadInput(f"Container {container!r} is in {cluster!r}, which is no cluster here.", "Add it.")
+        self.index: Mapping[str, int] = index_of((*self.entities, *members))
+        self._cluster_of = np.array([*range(len(clusters)), *(clusters[one] for one in members.values())], np.int64)
+        self._log_seen = np.log(_seen_given_there(self.parameters)) * self.parameters.frame_weight
+        self._arrives = _size_of_a_dump(self.parameters.bags_per_dump)
+
+    def initial_state(self) -> DumpingState:
+        """Return the state before anything is known: most likely nothing lies there."""
+        n, slots = len(self.entities), len(self._cluster_of)
+        zero, never = np.zeros(n), np.full(n, np.nan)
+        belief = np.zeros((n, 1 + 2 * PILE, CLUTTER))
+        belief[:, 0, 0] = 1.0
+        return DumpingState(
+            now_s=np.array(np.nan),
+            at_s=never,
+            camera_at_s=never,
+            belief=belief,
+            clutter=zero,
+            frames=zero,
+            objects=zero,
+            fixture=zero,
+            fixture_at_s=never,
+            raised_at_s=never,
+            quiet_until_s=np.full(n, -np.inf),
+            cause=zero,
+            level_at_s=np.full(slots, np.nan),
+            level=np.zeros(slots),
+            odd_level=np.full(slots, np.nan),
+            full=np.zeros(slots),
+        )
+
+    def update(self, state: DumpingState, rows: Rows) -> tuple[DumpingState, list[Finding]]:
+        """Return the state after `rows` (objects_beside, fill_ratio, lid_openings, visits), and what begins or ends."""
+        s = DumpingState(*(one.copy() for one in state))
+        s.now_s[...] = rows.now_s
+        findings: list[Finding] = []
+        objects, fill, lids = (rows.value(name) for name in ("objects_beside", "fill_ratio", "lid_openings"))
+        counts = np.flatnonzero(rows.is_visit | np.isfinite(objects) | np.isfinite(fill) | np.isfinite(lids))
+        for wave in rows.waves(self._cluster_of[rows.entity[counts]]):
+            k = counts[wave]
+            slot, at_s = rows.entity[k], rows.at_s[k]
+            e = self._cluster_of[slot]
+            self._lapse(s, e, at_s, findings)
+            self._predict(s, e, at_s)
+            visit = rows.is_visit[k]
+            sensed = ~visit & ~(at_s <= s.level_at_s[slot])
+            self._levels(s, slot[sensed], at_s[sensed], fill[k[sensed]], lids[k[sensed]])
+            filmed = ~visit & np.isfinite(objects[k]) & ~(at_s <= s.camera_at_s[e])
+            self._frames(s, e[filmed], at_s[filmed], objects[k[filmed]])
+            self._tell(s, e[~visit], at_s[~visit], findings)
+            self._visits(s, slot[visit], at_s[visit], findings)
+        everyone = np.arange(len(self.entities))
+        self._lapse(s, everyone, np.full(len(everyone), rows.now_s), findings)
+        findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
+        return s, findings
+
+    def probability(self, state: DumpingState) -> Floats:
+        """Return the probability that waste lies beside each cluster, ``(n,)``, as of its last row."""
+        there: Floats = 1.0 - state.belief[:, 0].sum(axis=1)
+        return there
+
+    def observable(self, state: DumpingState) -> Booleans:
+        """Return where dumping can be seen at all, ``(n,)``: where a camera spoke lately."""
+        watched: Booleans = state.now_s - state.camera_at_s <= self.parameters.camera_lost_s
+        return watched
+
+    def _predict(self, s: DumpingState, e: Integers, at_s: Floats) -> None:
+        p = self.parameters
+        elapsed_s = np.maximum(np.nan_to_num(at_s - s.at_s[e]), 0.0)
+        belief = s.belief[e]
+        stays = np.exp(-elapsed_s / p.clutter_lasts_s)[:, None, None]
+        share = (s.clutter[e] + p.clutter_share * p.clutter_weight) / (s.frames[e] + p.clutter_weight)
+        usual = np.column_stack([1 - share, 0.67 * share, 0.33 * share])
+        belief = stays * belief + (1 - stays) * belief.sum(axis=2, keepdims=True) * usual[:, None, :]
+        gone = -np.expm1(-elapsed_s / p.lies_s)[:, None]
+        belief[:, 0] += gone * belief[:, 1:].sum(axis=1)
+        belief[:, 1:] *= 1 - gone[:, None]
+        dumped = -np.expm1(-p.dumps_per_day * elapsed_s / DAY_S)[:, None]
+        belief[:, 1 : 1 + PILE] += (dumped * belief[:, 0])[:, None, :] * self._arrives[:, None]
+        belief[:, 0] *= 1 - dumped
+        s.belief[e] = belief
+        s.at_s[e] = np.fmax(s.at_s[e], at_s)
+
+    def _levels(self, s: DumpingState, slot: Integers, at_s: Floats, fill: Floats, lids: Floats) -> None:
+        p = self.parameters
+        measured = np.isfinite(fill)
+        first = np.isnan(s.level_at_s[slot]) & measured
+        level = np.where(first, fill, s.level[slot])
+        odd = measured & (np.abs(fill - level) > 0.15)
+        moved = odd & (np.abs(fill - s.odd_level[slot]) <= 0.15)
+        weight = np.maximum(0.3, -np.expm1(-np.nan_to_num(at_s - s.level_at_s[slot]) / 3600.0))
+        settled = np.where(moved, fill, np.where(odd | ~measured, level, level + weight * (fill - level)))
+        full = ndtr((settled - p.full_ratio) / p.full_sd)
+        emptied = moved & (settled < level - p.emptying_ratio)
+
+        e = self._cluster_of[slot]
+        overfull = np.minimum(full, np.where(moved, 0.0, s.full[slot]))
+        for lid in range(3):
+            self._add(s, e, p.left_when_full * overfull * (np.nan_to_num(lids) > lid))
+        s.level[slot], s.full[slot] = settled, full
+        s.odd_level[slot] = np.where(odd & ~moved, fill, np.where(measured, np.nan, s.odd_level[slot]))
+        s.level_at_s[slot] = np.where(measured, at_s, s.level_at_s[slot])
+        self._emptied(s, e[emptied])
+
+    def _add(self, s: DumpingState, e: Integers, chance: Floats) -> None:
+        grows = e[chance > 1e-6]
+        share = chance[chance > 1e-6][:, None]
+        belief = s.belief[grows]
+        for first in (1, 1 + PILE):
+            for k in range(first + PILE - 1, first, -1):
+                belief[:, k] += share * belief[:, k - 1]
+                belief[:, k - 1] *= 1 - share
+        belief[:, 1 + PILE] += share * belief[:, 0]
+        belief[:, 0] *= 1 - share
+        s.belief[grows] = belief
+
+    def _emptied(self, s: DumpingState, e: Integers) -> None:
+        unseen = ~(s.at_s[e] - s.camera_at_s[e] <= self.parameters.camera_lost_s)
+        goes = np.where(unseen, 1.0, self.parameters.cleared_with_emptying)[:, None]
+        s.belief[e, 0] += goes * s.belief[e, 1:].sum(axis=1)
+        s.belief[e, 1:] *= 1 - goes[:, None]
+
+    def _frames(self, s: DumpingState, e: Integers, at_s: Floats, objects: Floats) -> None:
+        p = self.parameters
+        # What always stands there and is gone for a day no longer belongs to the site.
+        s.fixture_at_s[e] = np.where(objects >= s.fixture[e], at_s, s.fixture_at_s[e])
+        s.fixture[e] -= (s.fixture[e] > 0) & (at_s - s.fixture_at_s[e] > DAY_S)
+        extra = np.clip(objects - s.fixture[e], 0, MOST_SEEN).astype(np.int64)
+        belief = s.belief[e] * np.exp(self._log_seen[extra])
+        belief /= belief.sum(axis=(1, 2), keepdims=True)
+        s.belief[e], s.camera_at_s[e], s.objects[e] = belief, at_s, objects
+        clean = belief[:, 0].sum(axis=1)
+        fading = 1 - 1 / 2000
+        s.clutter[e] = fading * s.clutter[e] + belief[:, 0, 1:].sum(axis=1)
+        s.frames[e] = fading * s.frames[e] + clean
+        stays = e[at_s - s.raised_at_s[e] > p.absorb_s]
+        s.fixture[stays] = np.maximum(s.fixture[stays], s.objects[stays])
+        s.fixture_at_s[stays] = s.at_s[stays]
+        self._forget(s, stays)
+
+    def _visits(self, s: DumpingState, slot: Integers, at_s: Floats, findings: list[Finding]) -> None:
+        clears = slot < len(self.entities)
+        cleared = slot[clears]
+        self._forget(s, cleared)
+        open_ = np.isfinite(s.raised_at_s[cleared])
+        self._clear(s, cleared[open_], at_s[clears][open_], "A crew cleared it.", findings)
+        emptied = slot[~clears]
+        s.level[emptied], s.odd_level[emptied], s.full[emptied] = 0.03, np.nan, 0.0
+        s.level_at_s[emptied] = np.fmax(s.level_at_s[emptied], at_s[~clears])
+        self._emptied(s, self._cluster_of[emptied])
+        self._tell(s, self._cluster_of[emptied], at_s[~clears], findings)
+
+    def _forget(self, s: DumpingState, e: Integers) -> None:
+        s.belief[e, 0] += s.belief[e, 1:].sum(axis=1)
+        s.belief[e, 1:] = 0.0
+
+    def _lapse(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
+        until_s = s.at_s[e] + self.parameters.forget_s
+        lost = np.isfinite(s.raised_at_s[e]) & (at_s > until_s)
+        self._forget(s, e[lost])
+        self._clear(s, e[lost], until_s[lost], "Nothing was heard since; nobody knows.", findings)
+
+    def _tell(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
+        p = self.parameters
+        there = 1.0 - s.belief[e, 0].sum(axis=1)
+        is_open = np.isfinite(s.raised_at_s[e])
+        over = is_open & (there <= p.clear_at)
+        self._clear(s, e[over], at_s[over], "It is no longer there.", findings)
+        for i, at, sure in zip(*(one[~is_open & (there >= p.raise_at)] for one in (e, at_s, there)), strict=True):
+            if at < s.quiet_until_s[i]:
+                continue
+            dumped, left = s.belief[i, 1 : 1 + PILE].sum(), s.belief[i, 1 + PILE :].sum()
+            share = max(dumped, left) / (dumped + left)
+            s.cause[i] = 0 if share < p.sure_of_cause else 1 if dumped > left else 2
+            s.raised_at_s[i] = at
+            findings.append(
+                self._finding(s, int(i), float(at), float(sure), self._evidence(s, int(i), float(at)), None)
+            )
+
+    def _evidence(self, s: DumpingState, i: int, at_s: float) -> tuple[Evidence, ...]:
+        evidence = []
+        if s.camera_at_s[i] >= at_s - self.parameters.camera_lost_s:
+            seen = float(s.objects[i])
+            text = f"The camera counts {seen:.0f} objects; usually {float(s.fixture[i]):.0f}."
+            evidence.append(Evidence(text, "objects_beside", float(s.camera_at_s[i]), seen))
+        slots = np.flatnonzero((self._cluster_of == i) & np.isfinite(s.level_at_s))
+        if len(slots):
+            slot = slots[np.argmax(s.level[slots])]
+            level = float(s.level[slot])
+            room = "There is no room" if s.full[slot] > 0.5 else "There is room"
+            evidence.append(Evidence(f"{room} (level {level:.0%}).", "fill_ratio", float(s.level_at_s[slot]), level))
+        return tuple(evidence)
+
+    def _clear(self, s: DumpingState, e: Integers, at_s: Floats, text: str, findings: list[Finding]) -> None:
+        for i, at in zip(e, at_s, strict=True):
+            sure = float(1.0 - s.belief[i, 0].sum())
+            over_at = max(float(at), float(s.raised_at_s[i]))
+            findings.append(self._finding(s, int(i), float(s.raised_at_s[i]), sure, (Evidence(text, "", at),), over_at))
+            s.raised_at_s[i], s.quiet_until_s[i] = np.nan, over_at + self.parameters.refractory_s
+
+    def _finding(
+        self,
+        s: DumpingState,
+        i: int,
+        raised_at_s: float,
+        sure: float,
+        evidence: tuple[Evidence, ...],
+        cleared_at_s: float | None,
+    ) -> Finding:
+        size = s.belief[i].sum(axis=1) @ np.array([0, *range(1, PILE + 1), *range(1, PILE + 1)])
+        severity = float(min(0.3 + 0.7 * size / PILE, 1.0))
+        known, entity = finding_id("dumping", self.entities[i], raised_at_s), self.entities[i]
+        return Finding(
+            known, "dumping", entity, raised_at_s, _CAUSES[int(s.cause[i])], sure, severity, evidence, cleared_at_s
+        )
+
+
+def _size_of_a_dump(mean: float) -> Floats:
+    """Return the chances of 1.. objects of one dump, ``(PILE,)``: 1 + a Poisson number, the last one and more."""
+    chances = np.ones(PILE)
+    for k in range(1, PILE):
+        chances[k] = chances[k - 1] * max(mean - 1, 0) / k
+    chances *= np.exp(-max(mean - 1, 0))
+    chances[-1] += 1 - chances.sum()
+    return chances
+
+
+def _seen_given_there(p: DumpingParameters) -> Floats:
+    """Return the chance of each count of a camera, ``(MOST_SEEN + 1, 1 + 2 * PILE, CLUTTER)``."""
+    seen = np.zeros((MOST_SEEN + 1, 1 + 2 * PILE, CLUTTER))
+    for pile in range(PILE + 1):
+        there = pile + 2 if pile == PILE else pile
+        for clutter in range(CLUTTER):
+            chances = np.zeros(MOST_SEEN + 1)
+            for sight in (p.sight, p.sight_poor):
+                for k in range(there + 1):
+                    chances[k + clutter] += 0.5 * comb(there, k) * sight**k * (1 - sight) ** (there - k)
+            chances *= 1 - p.occluded
+            chances[clutter] += p.occluded
+            if clutter == CLUTTER - 1:
+                chances = 0.75 * chances + 0.25 * np.r_[0.0, chances[:-1]]
+            chances = 0.995 * chances / chances.sum() + 0.005 / (MOST_SEEN + 1)
+            seen[:, pile, clutter] = chances
+            if pile:
+                seen[:, PILE + pile, clutter] = chances
+    return seen
