@@ -192,13 +192,14 @@ def _read(source: Path, mapping: ColumnMapping) -> pa.Table:
 
 
 def _header(source: Path) -> tuple[str, list[str]]:
-    opened = (
-        gzip.open(source, "rt", encoding="utf-8-sig") if source.suffix == ".gz" else open(source, encoding="utf-8-sig")
-    )  # noqa: SIM115 - closed by the with below
-    with opened as lines:
-        line = lines.readline().rstrip("\r\n")
+    if source.suffix == ".gz":
+        with gzip.open(source, "rt", encoding="utf-8-sig") as lines:
+            line = lines.readline()
+    else:
+        with open(source, encoding="utf-8-sig") as lines:
+            line = lines.readline()
     delimiter = max(";,\t|", key=line.count)
-    return delimiter, next(csv.reader([line], delimiter=delimiter), [])
+    return delimiter, next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
 
 
 def _check_columns(source: Path, wanted: Sequence[str], there: Sequence[str]) -> None:

@@ -1,16 +1,40 @@
 """Settings of the service: one frozen object, made at the entry point and handed on."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
 from city.errors import BadInput
+from city.parameters import read_parameters
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``.
+
+    Raises
+    ------
+    BadInput
+        It is not written so.
+
+    >>> parse_address("127.0.0.1:1883")
+    ('127.0.0.1', 1883)
+    """
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port is None:
+        raise BadInput(f"{text!r} is no address of a broker.", "Write HOST:PORT, such as 127.0.0.1:1883.")
+    return host, port
 
 
 class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When and how rounds are planned. Hours are of the local day, other times city seconds unless named real.
+    """When and how rounds are planned.
+
+    Hours are of the local day, other times are city seconds unless they are called real.
 
     Parameters
     ----------
@@ -38,8 +62,7 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     References
     ----------
-    Must above 99 % probability of overflow, prizes otherwise: arXiv 2409.13386. Emptying takes 2 min per cluster
-    and 1 min per container: the same.
+    Must above 99 % probability of overflow, prizes otherwise: arXiv 2409.13386.
     """
 
     plan_hour: float = 7.0
@@ -51,8 +74,6 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     may_probability: float = 0.05
     prize_s: float = 1800.0
     next_visit_margin_s: float = 7 * 3600.0
-    service_cluster_s: float = 120.0
-    service_container_s: float = 60.0
     clear_s: float = 480.0
     clear_per_object_s: float = 45.0
     object_volume_m3: float = 0.25
@@ -75,88 +96,78 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise BadInput(f"{name} is {getattr(self, name)}.", "Use 0 or more seconds.")
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that a running service was told.
+class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the service listens and what it is connected to."""
 
-    Parameters
-    ----------
-    data
-        The city's data folder.
-    host, port
-        Where the pages and the API listen; port 0 takes a free one.
-    series, desk
-        Addresses of the series and the desk store; empty = SQLite in the data folder.
-    broker
-        ``HOST:PORT``; empty = none: the city is shown, but no truck can be told anything.
-    clock
-        As `city.clock.parse_clock` reads it; empty = the machine's time.
-    seed
-        Of the solver: the same inputs make the same plan.
-    tick_s
-        Real seconds between two looks into the ledger.
-    """
-
-    data: str
-    host: str = "127.0.0.1"
-    port: int = 8080
-    series: str = ""
-    series_token: str = ""
-    desk: str = ""
-    broker: str = "127.0.0.1:1883"
-    clock: str = ""
-    seed: int = 1
-    tick_s: float = 0.5
-    contact: str = ""
-    planning: PlanningSettings = PlanningSettings()
+    data: Annotated[str, msgspec.Meta(description="The city's data folder.")] = ""
+    host: Annotated[str, msgspec.Meta(description="Address that the pages and the API listen on.")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(description="0 takes a free one.")] = 8080
+    series: Annotated[str, msgspec.Meta(description="Series store; empty = SQLite in the data folder.")] = ""
+    series_token: Annotated[str, msgspec.Meta(description="Token of the series store, if it needs one.")] = ""
+    desk: Annotated[str, msgspec.Meta(description="Desk store; empty = SQLite in the data folder.")] = ""
+    broker: Annotated[
+        str, msgspec.Meta(description="HOST:PORT; empty = none: the city is shown, but no truck is told anything.")
+    ] = "127.0.0.1:1883"
+    clock: Annotated[str, msgspec.Meta(description="START_S,SPEED_UP,EPOCH_S; empty = the machine's time.")] = ""
+    seed: Annotated[int, msgspec.Meta(description="Of the solver: the same inputs make the same plan.")] = 1
+    tick_s: Annotated[float, msgspec.Meta(description="Real seconds between two looks into the ledger.")] = 0.5
+    contact: Annotated[str, msgspec.Meta(description="Who answers questions about the API.")] = ""
+    replay: Annotated[bool, msgspec.Meta(description="Whether readings are played back from a history.")] = False
 
     def __post_init__(self) -> None:
-        if not self.data:
-            raise BadInput("No data folder was given.", "Name it with --data FOLDER.")
         if not 0 <= self.port < 65536:
             raise BadInput(f"{self.port} is no port.", "Use --port with a number from 0 to 65535 (0 = a free one).")
         if self.broker:
-            self.broker_address()
-        if self.tick_s <= 0:
-            raise BadInput(f"tick_s is {self.tick_s}.", "Use a number of seconds above 0.")
+            parse_address(self.broker)
+        if not 0 < self.tick_s <= 60:
+            raise BadInput(f"tick_s is {self.tick_s}.", "Use a number of seconds above 0, at most 60.")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that a running service was told, one section for each part."""
+
+    service: ServiceSettings = ServiceSettings()
+    planning: PlanningSettings = PlanningSettings()
 
     @property
     def folder(self) -> Path:
         """The data folder."""
-        return Path(self.data)
+        return Path(self.service.data)
 
     @property
     def series_url(self) -> str:
         """Address of the series store, the default filled in."""
-        return self.series or f"sqlite:///{self.folder / 'series.sqlite'}"
+        return self.service.series or f"sqlite:///{(self.folder / 'series.sqlite').absolute()}"
 
     @property
     def desk_url(self) -> str:
         """Address of the desk store, the default filled in."""
-        return self.desk or f"sqlite:///{self.folder / 'desk.sqlite'}"
+        return self.service.desk or f"sqlite:///{(self.folder / 'desk.sqlite').absolute()}"
 
-    def broker_address(self) -> tuple[str, int]:
-        """Return host and port of the broker.
+    def with_options(self, **options: Any) -> Self:
+        """Return the settings with options of the command line in the section `service`; None leaves one as it is."""
+        given = {k: v for k, v in options.items() if v is not None}
+        return msgspec.structs.replace(self, service=msgspec.structs.replace(self.service, **given))
+
+    def check_complete(self) -> Self:
+        """Return the settings if the service can start with them.
 
         Raises
         ------
         BadInput
-            It is not written as ``HOST:PORT``.
+            What has no default is not there.
         """
-        try:
-            parts = urlsplit(f"//{self.broker}")
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host, port = None, None
-        if not host or port is None:
-            raise BadInput(f"{self.broker!r} is no address of a broker.", "Write --broker HOST:PORT.")
-        return host, port
+        if not self.service.data:
+            raise BadInput("No data folder was given.", "Name it with --data FOLDER.")
+        return self
 
-    def shown(self) -> dict[str, Any]:
-        """Return the settings as plain values, secrets left out."""
-        values: dict[str, Any] = msgspec.to_builtins(self)
-        values.pop("series_token")
-        return values
 
-    def changed(self, **values: Any) -> Self:
-        """Return the settings with the given ones in their place; None leaves one as it is."""
-        return msgspec.structs.replace(self, **{k: v for k, v in values.items() if v is not None})
+def read_settings(path: Path | None) -> Settings:
+    """Return the settings of a TOML file, the defaults if there is none.
+
+    Raises
+    ------
+    BadFile
+        The file cannot be read, or a section, key or value is wrong.
+    """
+    return read_parameters(path, Settings) if path else Settings()

@@ -1,0 +1,140 @@
+"""The loop that reads the ledger: rows to the models, incidents to the desk, a new snapshot after every look."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from city.clock import Clock
+from city.errors import TransientError
+from city.findings import Finding, Incident
+from city.readings import Row
+from city.register import Register
+from ingest.rows import rows_of
+from ledger.reader import LedgerReader
+from service.detectors import Detectors
+from service.incidents import IncidentBook
+from service.snapshot import Snapshot
+from store.desk import Desk
+
+logger = logging.getLogger(__name__)
+
+CATCH_UP_ENTRIES = 1000
+_SNAPSHOT_EVERY_S = 1.0
+
+
+class DetectionLoop:
+    """One thread from the ledger to snapshot and desk.
+
+    Everything that was in the ledger at the start is read before the service calls itself ready; a page shows how
+    far that is. Incidents found on the way go to the desk only then, each once, as they are after all of it.
+
+    Parameters
+    ----------
+    on_snapshot
+        Called from this thread with every new snapshot and the incidents that changed.
+    """
+
+    def __init__(
+        self,
+        reader: LedgerReader,
+        register: Register,
+        detectors: Detectors,
+        desk: Desk,
+        clock: Clock,
+        *,
+        tick_s: float,
+        on_snapshot: Callable[[Snapshot, list[Incident]], None],
+    ) -> None:
+        self._reader = reader
+        self._register = register
+        self._detectors = detectors
+        self._book = IncidentBook(register)
+        self._desk = desk
+        self._clock = clock
+        self._tick_s = tick_s
+        self._on_snapshot = on_snapshot
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="detection", daemon=True)
+        self._unwritten: dict[str, Incident] = {}
+        self._position = 0
+        self.fault = ""
+
+    @property
+    def position(self) -> int:
+        """How many entries of the ledger have been read."""
+        return self._position
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for it."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        try:
+            self._catch_up()
+            while not self._stop.is_set():
+                began_s = time.monotonic()
+                more = self._tick()
+                self.fault = ""
+                if not more:
+                    self._stop.wait(max(0.0, self._tick_s - (time.monotonic() - began_s)))
+        except Exception as error:
+            # The page keeps answering with what is known, and says in /v1/health that it is getting old.
+            self.fault = str(error) or type(error).__name__
+            logger.exception("Detection has stopped.")
+
+    def _catch_up(self) -> None:
+        entries = self._reader.count()
+        shown_s = 0.0
+        while self._position < entries and not self._stop.is_set():
+            self._take(CATCH_UP_ENTRIES)
+            if time.monotonic() - shown_s > _SNAPSHOT_EVERY_S:
+                self._show([], entries, ready=False)
+                shown_s = time.monotonic()
+        if entries:
+            logger.info("The ledger's %d entries are read; detection is up to date.", entries)
+
+    def _tick(self) -> bool:
+        taken = self._take(CATCH_UP_ENTRIES)
+        if not taken:
+            self._note(self._detectors.feed([], self._clock.now_s()))
+        written = self._write_down()
+        self._show(written, self._reader.count(), ready=True)
+        return taken == CATCH_UP_ENTRIES
+
+    def _take(self, limit: int) -> int:
+        entries = self._reader.read(self._position, limit)
+        if not entries:
+            return 0
+        rows: list[Row] = []
+        for entry in entries:
+            rows += rows_of(entry, self._register)
+        self._note(self._detectors.feed(rows, entries[-1].received_at_s))
+        self._position += len(entries)
+        return len(entries)
+
+    def _note(self, findings: list[Finding]) -> None:
+        for incident in self._book.take(findings):
+            self._unwritten[incident.id] = incident
+
+    def _write_down(self) -> list[Incident]:
+        written: list[Incident] = []
+        for incident in list(self._unwritten.values()):
+            try:
+                written.append(self._desk.put_incident(incident))
+            except TransientError as error:
+                self.fault = str(error)
+                logger.warning("The desk does not take incidents now: %s", error)
+                break
+            del self._unwritten[incident.id]
+        return written
+
+    def _show(self, incidents: list[Incident], entries: int, *, ready: bool) -> None:
+        snapshot = self._detectors.snapshot(self._clock.now_s(), self._position, entries, ready)
+        self._on_snapshot(snapshot, incidents)

@@ -1,0 +1,193 @@
+"""All models of the city together: rows go in, findings come out, and a snapshot says what is known."""
+
+from collections import deque
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from city.findings import Finding
+from city.readings import ReadingKind, Row
+from city.register import Register
+from models.congestion import CongestionModel
+from models.dumping import DumpingModel
+from models.fill import FillModel
+from models.health import HealthModel
+from models.rows import Booleans, Rows
+from service.jobs import next_visit_s
+from service.settings import PlanningSettings
+from service.snapshot import (
+    OK,
+    UNKNOWN,
+    URGENT,
+    WATCH,
+    ApproachStates,
+    ClusterStates,
+    ContainerStates,
+    Snapshot,
+    Visit,
+)
+
+VISITS_KEPT_S = 2 * 86_400.0
+# A device whose newest reading is older than this when it arrives is telling what it kept while it was away.
+LATE_S = 900.0
+WATCH_FILL_RATIO = 0.8
+WATCH_PROBABILITY = 0.5
+
+
+class Detectors:
+    """Models of one city and what they know; fed by one thread, in the order of the ledger.
+
+    What it knows is a view: the same rows in the same order give the same findings, so that it is rebuilt from the
+    ledger at every start and never stored.
+    """
+
+    def __init__(self, register: Register, planning: PlanningSettings) -> None:
+        self._register = register
+        self._planning = planning
+        self._timezone = ZoneInfo(register.timezone)
+        containers = list(register.containers.values())
+        self._fill = FillModel([one.id for one in containers], volume_m3=[one.volume_m3 for one in containers])
+        self._dumping = DumpingModel(list(register.clusters), members={one.id: one.cluster for one in containers})
+        approaches = list(register.approaches.values())
+        self._congestion = CongestionModel(
+            [one.id for one in approaches], free_speed_kph=[one.free_speed_kph for one in approaches]
+        )
+        watched = {one.entity for one in register.installations if one.valid_until_s is None}
+        self._health = HealthModel(sorted(watched - set(register.trucks)))
+        self._fill_state = self._fill.initial_state()
+        self._dumping_state = self._dumping.initial_state()
+        self._congestion_state = self._congestion.initial_state()
+        self._health_state = self._health.initial_state()
+        self._latest: dict[tuple[str, ReadingKind], Row] = {}
+        self._visits: deque[Visit] = deque()
+        self._active: dict[str, Finding] = {}
+        self._late: dict[str, tuple[float, float]] = {}
+        self._cluster_index = {one: i for i, one in enumerate(register.clusters)}
+        self._version = 0
+
+    def feed(self, rows: Sequence[Row], now_s: float) -> list[Finding]:
+        """Take rows that arrived until `now_s`, and return what the models find in them."""
+        for row in rows:
+            self._note(row)
+        findings: list[Finding] = []
+        self._fill_state, found = self._fill.update(self._fill_state, Rows.of(rows, self._fill.index, now_s))
+        findings += found
+        self._dumping_state, found = self._dumping.update(
+            self._dumping_state, Rows.of(rows, self._dumping.index, now_s)
+        )
+        findings += found
+        self._congestion_state, found = self._congestion.update(
+            self._congestion_state, Rows.of(rows, self._congestion.index, now_s)
+        )
+        findings += found
+        heard_until_s = self._heard_until_s(now_s)
+        self._health_state, found = self._health.update(
+            self._health_state, Rows.of(rows, self._health.index, heard_until_s)
+        )
+        findings += found
+        for finding in findings:
+            if finding.cleared_at_s is None:
+                self._active[finding.id] = finding
+            else:
+                self._active.pop(finding.id, None)
+        while self._visits and self._visits[0].at_s < now_s - VISITS_KEPT_S:
+            self._visits.popleft()
+        return findings
+
+    def snapshot(self, now_s: float, position: int, entries: int, ready: bool) -> Snapshot:
+        """Return what is known at `now_s`; nobody changes it afterwards."""
+        self._version += 1
+        active = dict(self._active)
+        sick = frozenset(one.entity for one in active.values() if one.kind in ("silent", "stuck", "implausible"))
+        return Snapshot(
+            version=self._version,
+            now_s=now_s,
+            ready=ready,
+            position=position,
+            entries=entries,
+            containers=self._containers(now_s, sick),
+            approaches=self._approaches(sick),
+            clusters=ClusterStates(
+                self._dumping.entities,
+                self._cluster_index,
+                np.asarray(self._dumping.observable(self._dumping_state), np.bool_),
+            ),
+            latest=dict(self._latest),
+            active=active,
+            visits=tuple(self._visits),
+            sick=sick,
+        )
+
+    def fill_forecast(self, container: str, at_s: Sequence[float]) -> list[tuple[float, float, float]]:
+        """Return level, low and high of one container at later times; empty if it was never heard of."""
+        i = self._fill.index[container]
+        state = self._fill_state
+        if not np.isfinite(state.at_s[i]) or not len(at_s):
+            return []
+        forecast = self._fill.forecast(state, at_s)
+        return [
+            (float(level), float(low), float(high))
+            for level, low, high in zip(forecast.level[i], forecast.low[i], forecast.high[i], strict=True)
+        ]
+
+    def _note(self, row: Row) -> None:
+        if row.kind == "visit":
+            if row.subject:
+                self._visits.append(Visit(row.entity, row.subject, row.at_s))
+            return
+        key = (row.entity, row.kind)
+        known = self._latest.get(key)
+        if row.quality != "suspect" and (known is None or row.at_s >= known.at_s):
+            self._latest[key] = row
+        device = row.key.device
+        if row.received_at_s - row.at_s > LATE_S:
+            self._late[device] = (row.at_s, row.received_at_s)
+        else:
+            self._late.pop(device, None)
+
+    def _heard_until_s(self, now_s: float) -> float:
+        """Return until when everything that devices kept for us has arrived: silence is judged by that, not by now."""
+        for device, (_, received_at_s) in list(self._late.items()):
+            if now_s - received_at_s > 2 * LATE_S:
+                del self._late[device]
+        return min((at_s for at_s, _ in self._late.values()), default=now_s)
+
+    def _containers(self, now_s: float, sick: frozenset[str]) -> ContainerStates:
+        state = self._fill_state
+        until_s = next_visit_s(now_s, self._planning, self._timezone)
+        forecast = self._fill.forecast(state, np.array([now_s, until_s]))
+        level, overflow = forecast.level[:, 0], forecast.overflow_probability[:, 1]
+        codes = np.full(len(level), OK)
+        codes[(level >= WATCH_FILL_RATIO) | (overflow >= WATCH_PROBABILITY)] = WATCH
+        codes[(level >= self._planning.must_fill_ratio) | (overflow > self._planning.must_probability)] = URGENT
+        codes[np.isnan(level) | self._among(self._fill.entities, sick)] = UNKNOWN
+        return ContainerStates(
+            ids=self._fill.entities,
+            index=self._fill.index,
+            level=level,
+            low=forecast.low[:, 0],
+            high=forecast.high[:, 0],
+            overflow=overflow,
+            at_s=state.at_s.copy(),
+            emptied_at_s=state.emptied_at_s.copy(),
+            state=codes,
+        )
+
+    def _approaches(self, sick: frozenset[str]) -> ApproachStates:
+        known = self._congestion.states(self._congestion_state)
+        level = np.asarray(known.level, np.int64).copy()
+        level[self._among(self._congestion.entities, sick)] = UNKNOWN
+        codes = np.array([OK, OK, WATCH, URGENT, UNKNOWN])[level]
+        return ApproachStates(
+            ids=self._congestion.entities,
+            index=self._congestion.index,
+            level=level,
+            speed_ratio=np.where(level < 0, np.nan, known.speed_ratio),
+            since_s=np.asarray(known.since_s, np.float64).copy(),
+            state=codes,
+        )
+
+    @staticmethod
+    def _among(entities: Sequence[str], chosen: frozenset[str]) -> Booleans:
+        return np.fromiter((one in chosen for one in entities), np.bool_, len(entities))

@@ -1,0 +1,113 @@
+"""What is known of the city at one moment: made by the detection loop, read by everybody else, never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from city.findings import Finding
+from city.readings import ReadingKind, Row
+from models.rows import Booleans, Floats, Integers
+
+OK, WATCH, URGENT, UNKNOWN = 0, 1, 2, -1
+STATE_NAMES = {OK: "ok", WATCH: "watch", URGENT: "urgent", UNKNOWN: "unknown"}
+
+
+@dataclass(frozen=True)
+class ContainerStates:
+    """State of ``n`` containers in the order of `ids`; ratios of the usable volume, NaN = unknown.
+
+    `level`, `low` and `high` are the forecast for now (central 80 %); `overflow` is the probability of overflowing
+    before the next possible visit; `at_s` is the newest reading, `emptied_at_s` the last emptying.
+    """
+
+    ids: tuple[str, ...]
+    index: Mapping[str, int]
+    level: Floats
+    low: Floats
+    high: Floats
+    overflow: Floats
+    at_s: Floats
+    emptied_at_s: Floats
+    state: Integers
+
+
+@dataclass(frozen=True)
+class ApproachStates:
+    """State of ``n`` approaches in the order of `ids`: `level` 0 free … 3 jammed, -1 unknown; `speed_ratio` of free."""
+
+    ids: tuple[str, ...]
+    index: Mapping[str, int]
+    level: Integers
+    speed_ratio: Floats
+    since_s: Floats
+    state: Integers
+
+
+@dataclass(frozen=True)
+class ClusterStates:
+    """State of ``n`` clusters: `observable` where a camera sees what stands beside the containers."""
+
+    ids: tuple[str, ...]
+    index: Mapping[str, int]
+    observable: Booleans
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A crew of `truck` was at `subject` (a container it emptied, a cluster it cleared)."""
+
+    truck: str
+    subject: str
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything the detection loop knows at `now_s`.
+
+    Parameters
+    ----------
+    version
+        Rises with every snapshot.
+    position, entries
+        How far the ledger is read, and how long it is.
+    latest
+        Newest row by (entity, kind).
+    active
+        Findings that are not over, by id.
+    visits
+        By rising time, those of the last two days.
+    """
+
+    version: int
+    now_s: float
+    ready: bool
+    position: int
+    entries: int
+    containers: ContainerStates
+    approaches: ApproachStates
+    clusters: ClusterStates
+    latest: Mapping[tuple[str, ReadingKind], Row] = field(default_factory=dict)
+    active: Mapping[str, Finding] = field(default_factory=dict)
+    visits: tuple[Visit, ...] = ()
+    sick: frozenset[str] = frozenset()
+
+    def value(self, entity: str, kind: ReadingKind, quantity: str) -> float | None:
+        """Return the newest value of a quantity; None if there is none or it is unknown."""
+        row = self.latest.get((entity, kind))
+        return row.values.get(quantity) if row else None
+
+    def at_s(self, entity: str, kind: ReadingKind) -> float | None:
+        """Return when the newest row of that kind was measured."""
+        row = self.latest.get((entity, kind))
+        return row.at_s if row else None
+
+
+def worst(states: Integers) -> int:
+    """Return the state of a place from those of its parts: the most urgent; unknown only if nothing is known.
+
+    >>> worst(np.array([UNKNOWN, OK])), worst(np.array([UNKNOWN, UNKNOWN])), worst(np.array([OK, URGENT]))
+    (0, -1, 2)
+    """
+    return int(states.max()) if len(states) else UNKNOWN

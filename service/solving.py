@@ -1,0 +1,176 @@
+"""Solving in a process of its own, so that the page stays responsive: the request, the answer, the warm worker."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from city.places import Depot, Truck, UnloadingSite
+from city.plans import Difference, Job, Plan
+from routing.check import check_plan
+from routing.congestion import ObservedApproach, edge_factors
+from routing.difference import difference
+from routing.network import Network
+from routing.problem import CollectionProblem
+from routing.replan import TruckProgress, replan
+from routing.solve import plan_day
+from routing.travel import TravelTimes
+
+logger = logging.getLogger(__name__)
+
+_NICENESS = 5
+
+
+@dataclass(frozen=True)
+class SolveRequest:
+    """A day plan to make (`plan` None), or a plan to change for new jobs and for traffic as it is now."""
+
+    jobs: tuple[Job, ...]
+    trucks: tuple[Truck, ...]
+    depots: tuple[Depot, ...]
+    unloading_sites: tuple[UnloadingSite, ...]
+    day_start_s: float
+    now_s: float
+    seconds: float
+    seed: int
+    observed: tuple[ObservedApproach, ...] = ()
+    plan: Plan | None = None
+    progress: tuple[TruckProgress, ...] = ()
+    new_jobs: tuple[Job, ...] = ()
+
+
+@dataclass(frozen=True)
+class SolveAnswer:
+    """A plan that was judged by code that shares nothing with the solver; `violations` empty = it may be driven.
+
+    `left_alone_s` is how long the old plan would take now, traffic as it is; None for a day plan.
+    `took_s` is real time.
+    """
+
+    plan: Plan
+    violations: tuple[str, ...]
+    distance_m: float
+    duration_s: float
+    took_s: float
+    change: Difference | None = None
+    left_alone_s: float | None = None
+    left_alone_violations: tuple[str, ...] = field(default=())
+
+
+class SolverPool:
+    """One warm worker process.
+
+    A worker that dies takes its request with it (the future says so) and is replaced.
+    """
+
+    def __init__(self, network_file: Path) -> None:
+        self._network_file = network_file
+        self._lock = threading.Lock()
+        self._closed = False
+        self._executor = self._start()
+        self.restarts = 0
+
+    def submit(self, request: SolveRequest) -> "Future[SolveAnswer]":
+        """Solve a request in the worker."""
+        with self._lock:
+            try:
+                return self._executor.submit(solve_request, request)
+            except BrokenProcessPool:
+                logger.warning("The solver's process has died; a new one takes over.")
+                self._executor.shutdown(wait=False, cancel_futures=True)
+                self._executor = self._start()
+                self.restarts += 1
+                return self._executor.submit(solve_request, request)
+
+    def close(self) -> None:
+        """End the worker, even in the middle of a request."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            workers = list((self._executor._processes or {}).values())
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(timeout=5)
+
+    def _start(self) -> ProcessPoolExecutor:
+        executor = ProcessPoolExecutor(
+            max_workers=1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin_worker,
+            initargs=(str(self._network_file), os.getpid()),
+        )
+        executor.submit(_is_warm)
+        return executor
+
+
+_network: Network | None = None
+
+
+def solve_request(request: SolveRequest) -> SolveAnswer:
+    """Solve a request in this process; `SolverPool` does the same in another one."""
+    began_s = time.monotonic()
+    if _network is None:
+        raise RuntimeError("the worker has no road network")
+    factor = edge_factors(_network, request.observed) if request.observed else None
+    jobs = request.jobs + tuple(job for job in request.new_jobs if job.id not in {one.id for one in request.jobs})
+    problem = CollectionProblem(
+        jobs=jobs,
+        trucks=request.trucks,
+        depots=request.depots,
+        unloading_sites=request.unloading_sites,
+        day_start_s=request.day_start_s,
+        now_s=request.now_s,
+        travel=TravelTimes(_network, factor),
+    )
+    if request.plan is None:
+        plan = plan_day(problem, request.seconds, request.seed)
+        report = check_plan(plan, problem)
+        return SolveAnswer(
+            plan, tuple(report.violations), report.distance_m, report.duration_s, time.monotonic() - began_s
+        )
+    alone = check_plan(request.plan, problem, request.progress)
+    plan = replan(problem, request.plan, request.progress, request.new_jobs, request.seconds, request.seed)
+    report = check_plan(plan, problem, request.progress)
+    return SolveAnswer(
+        plan,
+        tuple(report.violations),
+        report.distance_m,
+        report.duration_s,
+        time.monotonic() - began_s,
+        difference(request.plan, plan),
+        alone.duration_s,
+        tuple(alone.violations),
+    )
+
+
+def use_network(network: Network) -> None:
+    """Solve over this network in this process."""
+    global _network  # noqa: PLW0603 - a worker process loads the network once and keeps it
+    _network = network
+
+
+def _begin_worker(network_file: str, parent: int) -> None:
+    # Ctrl-C reaches every process of the terminal's group: the parent ends us when it is ready to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    use_network(Network.load(network_file))
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _is_warm() -> bool:
+    return _network is not None

@@ -1,0 +1,38 @@
+"""The streets as lines for the base map, and their bounds; the register's places where there is no network."""
+
+from pathlib import Path
+from typing import Any
+
+from city.register import Register
+from routing.network import Network
+
+_MAJOR_KPH = 45.0
+
+
+def read_network(folder: Path) -> Network:
+    """Read ``network.npz`` of a data folder.
+
+    Raises
+    ------
+    BadFile
+        It is missing or is none.
+    """
+    return Network.load(folder / "network.npz")
+
+
+def street_features(network: Network) -> dict[str, Any]:
+    """Return the streets as GeoJSON; the property `class` is major or minor."""
+    collection = network.to_geojson(decimals=5)
+    for feature in collection["features"]:
+        properties = feature["properties"]
+        properties["class"] = "major" if properties["speedKph"] >= _MAJOR_KPH else "minor"
+    return collection
+
+
+def bounds_of(register: Register, network: Network) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of the places; of the streets where there are no places."""
+    places = [*register.clusters.values(), *register.junctions.values(), *register.depots.values()]
+    if not places:
+        return network.bounds
+    lons, lats = [one.lon for one in places], [one.lat for one in places]
+    return min(lons), min(lats), max(lons), max(lats)
