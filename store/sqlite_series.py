@@ -11,8 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from city.errors import BadFile, TransientError
-from city.readings import Quality
-from store.points import sift
+from store.points import CODES, QUALITIES, QUALITY_NAMES, sift
 from store.series import HOUR_MS, BadPoints, Hour, Point, Sample, Series, check_store
 
 _VERSION = 1
@@ -65,10 +64,6 @@ SELECT * FROM (
 ) WHERE n > 0
 """
 
-_QUALITIES: tuple[Quality, ...] = ("good", "suspect", "clock_unsure")
-_CODES = {name: code for code, name in enumerate(_QUALITIES)}
-_QUALITY_NAMES = np.array(_QUALITIES)
-
 
 class SQLiteSeries:
     """See `store.series.SeriesStore`; times and hours are kept as whole ms and whole hours since 1970.
@@ -109,7 +104,7 @@ class SQLiteSeries:
             with self._lock, self._explained(), _transaction(self._writer) as db:
                 new = self._new_ids(db, {(p.quantity, p.entity) for p in good})
                 ids = self._ids | new if new else self._ids
-                rows = [(ids[p.quantity, p.entity], p.at_ms, p.value, _CODES[p.quality]) for p in good]
+                rows = [(ids[p.quantity, p.entity], p.at_ms, p.value, CODES[p.quality]) for p in good]
                 db.executemany(_PUT_POINT, rows)
                 hours = {(row[0], row[1] // HOUR_MS) for row in rows if row[2] is not None}
                 db.executemany(_PUT_HOUR, [(i, h, h * HOUR_MS, (h + 1) * HOUR_MS) for i, h in sorted(hours)])
@@ -128,7 +123,7 @@ class SQLiteSeries:
             """,  # noqa: S608 - `which` is one of two constants
             (quantity, *arguments),
         )
-        return {entity: Sample(at_ms / 1000, value, _QUALITIES[code]) for entity, at_ms, value, code in rows}
+        return {entity: Sample(at_ms / 1000, value, QUALITIES[code]) for entity, at_ms, value, code in rows}
 
     def window(self, entity: str, quantity: str, start_s: float, end_s: float) -> Series:
         """See `SeriesStore.window`."""
@@ -283,4 +278,4 @@ def _ms(at_s: float) -> int:
 
 def _series(rows: list[tuple[int, float | None, int]]) -> Series:
     columns = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    return Series(columns[:, 0] / 1000, columns[:, 1].copy(), _QUALITY_NAMES[columns[:, 2].astype(np.intp)])
+    return Series(columns[:, 0] / 1000, columns[:, 1].copy(), QUALITY_NAMES[columns[:, 2].astype(np.intp)])
