@@ -205,6 +205,15 @@ class Ledger:
             self._roll()
         return count
 
+    def forget(self) -> None:
+        """Drop what was appended since the last commit, as if it had never come."""
+        self._forget_staged()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether an fsync failed, after which only opening anew can tell what is on the disk."""
+        return self._segment < 0
+
     def heads(self) -> Mapping[LogKey, Head]:
         """Return the committed head of every `(device, log_id)`."""
         return MappingProxyType(self._heads)
