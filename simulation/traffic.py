@@ -106,7 +106,8 @@ class Traffic:
     def speed_ratio(self, at_s: float) -> Floats:
         """Return the true speed as a share of the free speed, `(n_approaches,)`, without the noise of measuring."""
         speed_kph: Floats = self._flow_and_speed(at_s, self._hindered(at_s))[1]
-        return speed_kph / self.free_speed_kph
+        ratio: Floats = speed_kph / self.free_speed_kph
+        return ratio
 
     def jammed(self, at_s: float) -> npt.NDArray[np.bool_]:
         """Return whether a jam stands on each approach `(n_approaches,)`."""
