@@ -31,9 +31,9 @@ class CongestionParameters:
         Slow is a speed ratio below both: the first, and this share of what is usual at that hour.
     high_occupancy, over_usual_occupancy
         Covered is an occupancy above the first and by the second above what is usual at that hour.
-    missing_vehicles, missing_share
-        The flow is gone when the evidence (log likelihood ratio) that less than `missing_share` of the usual vehicles
-        come reaches `missing_vehicles`.
+    missing_vehicles, missing_share, flow_memory_s
+        The flow is gone when the evidence (log likelihood ratio; about the vehicles that did not come) that less than
+        `missing_share` of the usual ones come reaches `missing_vehicles`. Usual is the mean over about `flow_memory_s`.
     raise_after_s, clear_after_s
         How long it must last before a finding is raised, and be over before the finding is.
     refractory_s
@@ -51,12 +51,13 @@ class CongestionParameters:
     """
 
     smoothing_s: float = 150.0
-    slow_ratio: float = 0.40
+    slow_ratio: float = 0.35
     slow_share_of_usual: float = 0.6
-    high_occupancy: float = 0.30
+    high_occupancy: float = 0.35
     over_usual_occupancy: float = 0.20
-    missing_vehicles: float = 14.0
-    missing_share: float = 0.15
+    missing_vehicles: float = 25.0
+    missing_share: float = 0.05
+    flow_memory_s: float = 900.0
     raise_after_s: float = 120.0
     clear_after_s: float = 300.0
     refractory_s: float = 600.0
@@ -75,7 +76,7 @@ class CongestionParameters:
 class CongestionState(NamedTuple):
     """What is known of ``n`` approaches; times in s since 1970, NaN = never or not now.
 
-    `occupancy`, `speed_kph` (smoothed), `flow` (vehicles/s, over half an hour) and `missing` (evidence that the flow
+    `occupancy`, `speed_kph` (smoothed), `flow` (usual vehicles/s) and `missing` (evidence that the flow
     is gone) are of now; ``(n, HOURS)`` `usual_occupancy` and `usual_ratio` of that hour of the day (UTC).
     """
 
@@ -117,7 +118,7 @@ class ApproachStates(NamedTuple):
     since_s: Floats
 
 
-_CAUSES = ("slow", "blocked", "flow gone")
+_CAUSES = ("slow", "blocked", "flow-gone")
 _TEXTS = (
     "Traffic is much slower than is usual at this hour.",
     "The detector is covered and hardly anything passes.",
@@ -143,9 +144,9 @@ class CongestionModel:
 
     References
     ----------
-    Levels: speed as share of the base free-flow speed on urban streets, Highway Capacity Manual, 6th edition,
-    exhibit 18-1 (A, B above .67, C above .50, D and E above .30, F below). Sequential test: E. S. Page, "Continuous Inspection
-    Schemes", 1954. No universal occupancy threshold exists: it is learnt for each detector.
+    Levels: speed as share of the base free-flow speed on urban streets, Highway Capacity Manual, 6th edition (A, B
+    above .67, C above .50, D and E above .30, F below). Sequential test: E. S. Page, "Continuous Inspection Schemes",
+    1954. No universal occupancy threshold exists: it is learnt for each detector.
     """
 
     def __init__(
@@ -283,7 +284,7 @@ class CongestionModel:
         evidence = expected * (1 - p.missing_share) + np.nan_to_num(count) * np.log(p.missing_share)
         s.missing[e] = np.where(counts, np.clip(s.missing[e] + evidence, 0, 2 * p.missing_vehicles), s.missing[e])
         # While vehicles are missing, the flow of before is what they are missing from.
-        weight = np.where(s.missing[e] < 0.3 * p.missing_vehicles, -np.expm1(-length_s / 1800.0), 0.0)
+        weight = np.where(s.missing[e] < 0.3 * p.missing_vehicles, -np.expm1(-length_s / p.flow_memory_s), 0.0)
         s.flow[e] = _towards(s.flow[e], np.where(counts, count / length_s, np.nan), weight)
         gone: Booleans = s.missing[e] >= p.missing_vehicles
         return gone

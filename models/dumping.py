@@ -61,8 +61,8 @@ class DumpingParameters:
         A camera that says nothing for so long no longer observes.
     """
 
-    raise_at: float = 0.9
-    clear_at: float = 0.2
+    raise_at: float = 0.95
+    clear_at: float = 0.1
     sure_of_cause: float = 0.65
     refractory_s: float = 3600.0
     dumps_per_day: float = 0.06
