@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -87,6 +87,24 @@ def encode_batch(batch: Batch) -> bytes:
     """
     _check_batch(batch)
     return _sized(_ENCODER.encode(batch), MAX_BODY_BYTES)
+
+
+def encode_reading(reading: Reading) -> bytes:
+    """Return one reading as it will stand in a body.
+
+    Raises
+    ------
+    BadBody
+        A receiver would not accept it.
+    """
+    check_reading(reading)
+    return _ENCODER.encode(reading)
+
+
+def join_batch(device: str, log_id: str, n0: int, prev: str, salt: str, boot: str, readings: Sequence[bytes]) -> bytes:
+    """Return the body that `encode_batch` would make of the same batch, of readings that are encoded already."""
+    body = _RawBatch(BODY_VERSION, device, log_id, n0, prev, salt, boot, [msgspec.Raw(one) for one in readings])
+    return _sized(_ENCODER.encode(body), MAX_BODY_BYTES)
 
 
 def decode_batch(body: bytes) -> Batch:
@@ -225,6 +243,17 @@ class _TypedPlain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     interval_s: int = 0
     place: str | None = None
     at: str | None = None
+
+
+class _RawBatch(msgspec.Struct, frozen=True):
+    v: int
+    device: str
+    log_id: str
+    n0: int
+    prev: str
+    salt: str
+    boot: str
+    readings: list[msgspec.Raw]
 
 
 _ENCODER = msgspec.json.Encoder()
