@@ -83,6 +83,7 @@ class DeadLetters:
         self._hour_began_s = elapsed_s()
         self._this_hour: Counter[tuple[str, str, str]] = Counter()
         self._suppressed: Counter[tuple[Kind, str]] = Counter()
+        self._last_at_s = 0.0
 
     def keep(self, letters: Sequence[DeadLetter]) -> list[bool]:
         """Keep letters durably; return for each whether it was kept, or only counted.
@@ -129,10 +130,10 @@ class DeadLetters:
                 counts[reason] += number
         return dict(counts)
 
-    def close(self, at_s: float) -> None:
+    def close(self) -> None:
         """Write down how many were only counted, and close the files."""
         with self._lock:
-            self._write_suppressed(at_s)
+            self._write_suppressed(self._last_at_s)
             for writer in self._writers.values():
                 writer.close()
 
@@ -157,6 +158,7 @@ class DeadLetters:
         return True
 
     def _turn_hour(self, at_s: float) -> None:
+        self._last_at_s = at_s
         if self._elapsed_s() - self._hour_began_s >= HOUR_S:
             self._hour_began_s = self._elapsed_s()
             self._this_hour.clear()
