@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,14 @@ class Matrix:
         return len(self.duration_s)
 
 
+class Way(NamedTuple):
+    """The way from one point to another: `line` `(m, 2)` float64, (lon, lat); what `Matrix` says of it."""
+
+    line: Floats
+    duration_s: float
+    distance_m: float
+
+
 class Travel(Protocol):
     """What the collection problem asks of travel times. Points are known by an int that `snap` gave."""
 
@@ -43,8 +51,8 @@ class Travel(Protocol):
         """Return travel between all of `points` `(n,)`; inf = no way."""
         ...
 
-    def lines(self, legs: Sequence[tuple[int, int]]) -> list[Floats]:
-        """Return for each leg (from point, to point) the line driven, `(m, 2)` float64, (lon, lat)."""
+    def ways(self, legs: Sequence[tuple[int, int]]) -> list[Way]:
+        """Return the way of each leg (from point, to point)."""
         ...
 
 
@@ -112,9 +120,15 @@ class TravelTimes:
         duration_s[unreached] = distance[unreached] = np.inf
         return Matrix(duration_s[np.ix_(back, back)], distance[np.ix_(back, back)])
 
-    def lines(self, legs: Sequence[tuple[int, int]]) -> list[Floats]:
-        """See `Travel.lines`."""
-        return [self._line(a, b) for a, b in legs]
+    def ways(self, legs: Sequence[tuple[int, int]]) -> list[Way]:
+        """See `Travel.ways`.
+
+        Raises
+        ------
+        BadInput
+            There is no way.
+        """
+        return [self._way(a, b) for a, b in legs]
 
     def path(self, a: int, b: int) -> list[tuple[float, float]]:
         """Return (lon, lat) along the streets from node `a` to node `b`.
@@ -124,7 +138,7 @@ class TravelTimes:
         BadInput
             There is no way.
         """
-        return [(float(lon), float(lat)) for lon, lat in self._line(a, b)]
+        return [(float(lon), float(lat)) for lon, lat in self._way(a, b).line]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"network": self.network, "edge_factor": self.edge_factor}
@@ -132,9 +146,9 @@ class TravelTimes:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
-    def _line(self, a: int, b: int) -> Floats:
+    def _way(self, a: int, b: int) -> Way:
         network = self.network
-        before = self._before(a, b)
+        weight, before = self._search(a, b)
         edges = []
         node = b
         while node != a:
@@ -144,9 +158,10 @@ class TravelTimes:
             edges.append(self._edge_of[previous, node])
             node = previous
         start = np.array([[network.node_lon[a], network.node_lat[a]]])
-        return np.concatenate([start, *(network.edge_line(edge)[1:] for edge in reversed(edges))])
+        line = np.concatenate([start, *(network.edge_line(edge)[1:] for edge in reversed(edges))])
+        return Way(line, np.floor(weight / _DECIMETRES) / 1000.0, weight % _DECIMETRES / 10.0)
 
-    def _before(self, a: int, b: int) -> NDArray[np.int32]:
+    def _search(self, a: int, b: int) -> tuple[float, NDArray[np.int32]]:
         # Legs of a round are short: look in a growing circle around the start, not through the whole city.
         crow_m = float(
             distance_m(
@@ -158,8 +173,7 @@ class TravelTimes:
             weight, before = dijkstra(self._graph, indices=a, return_predecessors=True, limit=limit)
             if np.isfinite(weight[b]):
                 break
-        result: NDArray[np.int32] = before
-        return result
+        return float(weight[b]), before
 
     @cached_property
     def _parallel_free(self) -> Ints:
@@ -199,7 +213,7 @@ class TravelTable:
     lon, lat
         `(n,)` float64, degrees (any plane coordinates will do): where the points are.
     duration_s, distance_m
-        `(n, n)` float64, seconds and metres. Lines between points are straight.
+        `(n, n)` float64, seconds and metres.
 
     Raises
     ------
@@ -230,6 +244,13 @@ class TravelTable:
         chosen = np.asarray(points, dtype=np.int64)
         return Matrix(self.duration_s[np.ix_(chosen, chosen)], self.distance_m[np.ix_(chosen, chosen)])
 
-    def lines(self, legs: Sequence[tuple[int, int]]) -> list[Floats]:
-        """See `Travel.lines`."""
-        return [np.array([[self.lon[a], self.lat[a]], [self.lon[b], self.lat[b]]]) for a, b in legs]
+    def ways(self, legs: Sequence[tuple[int, int]]) -> list[Way]:
+        """See `Travel.ways`: lines are straight."""
+        return [
+            Way(
+                np.array([[self.lon[a], self.lat[a]], [self.lon[b], self.lat[b]]]),
+                float(self.duration_s[a, b]),
+                float(self.distance_m[a, b]),
+            )
+            for a, b in legs
+        ]

@@ -1,0 +1,117 @@
+"""A day plan: rounds for all trucks, and a reason for each job that is in none."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from city.places import Truck
+from city.plans import Job, Plan, Round, Unserved
+from routing.crew import Crew, Order, Outing, Position
+from routing.leftover import drop_until_fits, insert_leftovers, left_out, reasons
+from routing.problem import CollectionProblem
+from routing.rounds import fresh_stops, plan_of, round_of
+from routing.streams import assign_streams, stream_of
+from routing.vrp import search
+
+
+def plan_day(problem: CollectionProblem, seconds: float = 5.0, seed: int = 0, iterations: int | None = None) -> Plan:
+    """Return rounds that do the must jobs, and of the others those that are worth their detour.
+
+    Driving costs by time and distance (see `routing.crew`). A job that is left out stands in `Plan.unserved` with its
+    reason, a must job too. The same problem, seed and `iterations` give the same plan.
+
+    Parameters
+    ----------
+    problem
+        The day.
+    seconds
+        Real seconds for all of it, travel times and lines on the map included (about 1 s of 5 for 250 jobs).
+    seed
+        Of the search.
+    iterations
+        Of the search in each crew, instead of seconds.
+
+    Raises
+    ------
+    BadProblem
+        A place cannot be reached.
+    """
+    deadline = Deadline(seconds, len(problem.jobs))
+    outings = [_whole_day(problem, truck) for truck in problem.trucks]
+    rounds: list[Round] = []
+    unserved: list[Unserved] = []
+    for crew in crews_of(problem, problem.jobs, outings, {}, {}):
+        orders = best_orders(crew, [[] for _ in crew.outings], deadline, seed, iterations)
+        unserved += reasons(crew, orders)
+        for outing, order in enumerate(orders):
+            if order:
+                rounds.append(round_of(problem, crew.outings[outing].truck.id, fresh_stops(crew, outing, order)))
+    return plan_of(rounds, unserved, problem.jobs, problem.now_s)
+
+
+class Deadline:
+    """Real time that is shared out over crews by their jobs, with some kept back for drawing rounds."""
+
+    def __init__(self, seconds: float, jobs: int) -> None:
+        self._ends_s = time.perf_counter() + seconds - min(0.4 * seconds, 0.1 + 0.0025 * jobs)
+        self._jobs_left = jobs
+
+    def share_s(self, jobs: int) -> float:
+        """Return the seconds for a search over so many jobs, and count them as done."""
+        left_s = max(0.0, self._ends_s - time.perf_counter())
+        share = jobs / max(jobs, self._jobs_left, 1)
+        self._jobs_left -= jobs
+        return left_s * share
+
+
+def crews_of(
+    problem: CollectionProblem,
+    jobs: Sequence[Job],
+    outings: Sequence[Outing],
+    fixed: Mapping[str, str],
+    keeper: Mapping[str, str],
+) -> list[Crew]:
+    """Return the crews of a day: one for each stream that has jobs or trucks under way.
+
+    Parameters
+    ----------
+    fixed
+        Stream that a truck has begun with, by truck.
+    keeper
+        Truck that has the job in the plan that is being changed, by job.
+    """
+    stream_by_truck = assign_streams([one.truck for one in outings], jobs, fixed)
+    streams = sorted({stream_of(job) for job in jobs} | set(fixed.values()))
+    crews = []
+    for stream in streams:
+        mine = tuple(one for one in outings if stream_by_truck.get(one.truck.id) == stream)
+        number = {one.truck.id: i for i, one in enumerate(mine)}
+        shared = tuple(job for job in jobs if stream_of(job) == stream)
+        keepers = tuple(number.get(keeper.get(job.id, ""), -1) for job in shared)
+        crews.append(Crew(problem, shared, mine, keepers))
+    return crews
+
+
+def best_orders(
+    crew: Crew,
+    start: Sequence[Order],
+    deadline: Deadline,
+    seed: int,
+    iterations: int | None,
+    keep_s: float = 0.0,
+) -> list[Order]:
+    """Return orders that fit, from `start` on: repaired, filled, improved, and filled again."""
+    orders = insert_leftovers(crew, drop_until_fits(crew, start)) if any(start) else [list(order) for order in start]
+    found = search(crew, orders, seed, deadline.share_s(len(crew.jobs)), iterations, keep_s)
+    # What the search calls feasible may not be when sites differ in their hours; then less is done, never too late.
+    found = insert_leftovers(crew, drop_until_fits(crew, found))
+    return found if _missing(crew, found) <= _missing(crew, orders) else orders
+
+
+def _missing(crew: Crew, orders: Sequence[Order]) -> int:
+    return sum(crew.jobs[j].must for j in left_out(crew, orders))
+
+
+def _whole_day(problem: CollectionProblem, truck: Truck) -> Outing:
+    depot = problem.depot_of[truck.id]
+    start_s, end_s = problem.shift(truck)
+    return Outing(truck, depot, Position(depot.id, depot.lon, depot.lat), max(start_s, problem.now_s), end_s)
