@@ -21,7 +21,7 @@ $(INSTALLED): requirements.lock pyproject.toml service/pages/package-lock.json s
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "Python 3.11 or newer is needed, and '$(PYTHON)' is none: install it, or name one with PYTHON=…" >&2; \
 	    exit 4; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { \
 	    rm -rf $(VENV); echo "'$(PYTHON)' cannot make an environment: install its package 'python3-venv'." >&2; exit 4; }
 	@echo "Installing into $(VENV) …"
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement requirements.lock

@@ -78,6 +78,22 @@ def number(name: str, low: float, high: float, *, required: bool = False, above:
     return Field(name, name, parse, _number_text, required)
 
 
+def degrees(name: str, limit: float) -> Field:
+    """Return a required field that holds a coordinate in degrees within ±`limit`."""
+
+    def parse(cell: str) -> float:
+        value = _finite(cell)
+        if abs(value) > 360:
+            fix = "Metres of a projection (EPSG:28992, UTM) must be converted to WGS 84 (EPSG:4326)."
+            raise BadInput(f"{cell.strip()} is no coordinate in degrees.", fix)
+        if abs(value) > limit:
+            fix = f"It must be from {-limit:g} to {limit:g}; lon comes before lat."
+            raise BadInput(f"{cell.strip()} is out of range.", fix)
+        return value
+
+    return Field(name, name, parse, _number_text, required=True)
+
+
 def whole(name: str, low: int, high: int) -> Field:
     """Return an optional field that holds a whole number within `low..high`."""
     as_number = number(name, low, high)
@@ -147,7 +163,7 @@ def depth_table(name: str) -> Field:
 
 def _finite(cell: str) -> float:
     try:
-        value = float(cell)
+        value = float(cell.replace("_", "?"))  # Python's own 1_000 is no number to anybody else
     except ValueError:
         fix = "Write a number with a point for the decimals, without a unit."
         raise BadInput(f"{cell!r} is no number.", fix) from None

@@ -41,7 +41,9 @@ def parse_features(table: Table, content: str, file: str) -> RawRows:
     except RecursionError:
         errors.append(BadFile("This is no GeoJSON: it is nested too deeply.", "Export it again.", file=file, line=line))
     except BadInput as error:
-        errors.append(BadFile(error.problem, error.fix, file=file, line=line if line > 1 else 0))
+        errors.append(BadFile(error.problem, error.fix, file=file))
+    except ValueError as error:
+        errors.append(BadFile(f"This is no GeoJSON: {error}.", "Export it again.", file=file, line=line))
     else:
         return RawRows(rows, errors, is_whole=True)
     return RawRows(rows, errors, is_whole=False)
@@ -68,7 +70,7 @@ def _feature(table: Table, value: msgspec.Struct) -> dict[str, Any]:
 
 def _features(content: str) -> Iterator[tuple[int, Any]]:
     """Yield each feature of the collection with its line; members of the collection are walked in their order."""
-    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+    decoder = json.JSONDecoder(object_pairs_hook=_Object)
     at = _expect(content, 0, "{", "a GeoJSON FeatureCollection")
     seen: dict[str, Any] = {}
     line, counted = 1, 0
@@ -102,12 +104,24 @@ def _check_collection(members: dict[str, Any]) -> None:
         raise BadInput(f"The coordinates are in another system: {crs}.", "Export it as WGS 84 (EPSG:4326).")
 
 
+class _Object(dict[str, Any]):
+    """An object of JSON that remembers which of its names stood there twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.twice = [] if len(self) == len(names) else [name for name in self if names.count(name) > 1]
+
+
 def _properties(feature: Any) -> dict[str, str]:
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         raise BadInput("This is no Feature.", 'Every item must be an object with "type": "Feature".')
     properties = feature.get("properties")
     if not isinstance(properties, dict):
         raise BadInput("The feature has no properties.", 'Give it "properties" with at least an id.')
+    for one in (feature, properties, feature.get("geometry")):
+        if isinstance(one, _Object) and one.twice:
+            raise BadInput(f"{one.twice[0]!r} stands there twice.", "Keep one of them.")
     return {name: _cell(name, value) for name, value in properties.items()}
 
 
@@ -137,19 +151,6 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     raise BadInput(f"The property {name!r} is a list or an object.", "Give a text, a number, true or false.")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadInput(f"An object names {twice!r} twice.", "Keep one of them.")
-    return members
-
-
-def _no_constant(name: str) -> float:
-    raise BadInput(f"{name} is no JSON number.", "Leave the property out if its value is not known.")
 
 
 def _skip(content: str, at: int) -> int:

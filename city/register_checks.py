@@ -86,7 +86,9 @@ def find_strays(kinds: Mapping[str, Sequence[Any]], meridian_deg: float | None =
     if not places:
         return
     lon, lat = _median([place.lon for _, place in places]), _median([place.lat for _, place in places])
-    if meridian_deg is not None and _degrees_apart(lon, meridian_deg) > 45 and _degrees_apart(lat, meridian_deg) < 30:
+    # No time zone reaches further than 45 degrees from its meridian (China does), and there lat is no nearer.
+    lon_off, lat_off = (_degrees_apart(one, meridian_deg or 0.0) for one in (lon, lat))
+    if meridian_deg is not None and lon_off > 30 and lat_off < lon_off - 25:
         for at, place in places:
             yield Fault(at, "lon", *_swapped(place.lon, place.lat))
         return

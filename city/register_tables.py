@@ -11,6 +11,7 @@ from city.fields import (
     Field,
     choice,
     choices,
+    degrees,
     depth_table,
     identifier,
     moment,
@@ -81,8 +82,7 @@ class Rows(NamedTuple):
     is_whole: bool = True
 
 
-_POSITION = (number("lon", -180, 180, required=True), number("lat", -90, 90, required=True))
-_PLACE = (identifier("id"), text("name"), *_POSITION)
+_PLACE = (identifier("id"), text("name"), degrees("lon", 180), degrees("lat", 90))
 
 TABLES: tuple[Table, ...] = (
     Table("clusters", "clusters.geojson", Cluster, (*_PLACE, text("district"), number("before_hour", 0, 24))),

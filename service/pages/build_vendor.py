@@ -39,7 +39,7 @@ class VendorBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignor
         """Return what has to be installed to build: nothing, if nothing has to be fetched."""
         return [] if is_complete() or reason_to_skip() else [NODE]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Fetch what is not there yet."""
         if is_complete():
             return
