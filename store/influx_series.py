@@ -199,11 +199,14 @@ class InfluxSeries:
 
     def _answer(self, names: Iterable[str], query: str) -> dict[str, dict[str, _Column]]:
         try:
-            text = self._queries.query_raw(query, dialect=_BARE).data.decode()
+            response = self._queries.query_raw(query, dialect=_BARE)
+            text = response.data.decode(errors="replace")
         except ApiException as error:
             raise self._explained(error) from error
         except HTTPError as error:
             raise self._unreachable(error) from error
+        if not response.headers.get("Content-Type", "").startswith("text/csv"):
+            raise Refused(f"What answers at {self._url} is no InfluxDB 2.x.", "Correct the url of the store.")
         found: dict[str, dict[str, _Column]] = {name: {} for name in names}
         last = None
         for row in csv.reader(io.StringIO(text)):
@@ -229,9 +232,9 @@ class InfluxSeries:
                 f"{who} refuses the token ({error.status}: {said}).",
                 f"Give an API token of {self._org!r} that may read and write the bucket {self._bucket!r}.",
             )
-        if error.status == HTTPStatus.NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND or re.search("organization name .* not found", said):
             return Refused(
-                f"{who} does not know the organisation {self._org!r} or the bucket {self._bucket!r} (404: {said}).",
+                f"{who} does not know organisation {self._org!r} or bucket {self._bucket!r} ({error.status}: {said}).",
                 "Make it, or correct the url of the store: influxdb://HOST:PORT/ORG/BUCKET.",
             )
         if error.status == HTTPStatus.TOO_MANY_REQUESTS or (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -15,7 +15,6 @@ from store.points import CODES, QUALITIES, QUALITY_NAMES, sift
 from store.series import HOUR_MS, BadPoints, Hour, Point, Sample, Series, check_store
 
 _VERSION = 1
-_BUSY_S = 10.0
 _IDLE_READERS = 4
 
 _SCHEMA = """
@@ -46,9 +45,7 @@ CREATE TABLE hour (
 
 _PUT_POINT = """
 INSERT INTO point (series, at_ms, value, quality) VALUES (?, ?, ?, ?)
-ON CONFLICT (series, at_ms) DO UPDATE
-SET value = excluded.value, quality = excluded.quality
-WHERE excluded.value IS NOT NULL OR value IS NULL
+ON CONFLICT (series, at_ms) DO UPDATE SET value = coalesce(excluded.value, value), quality = excluded.quality
 """
 
 # Figures of an hour are taken from its points, never added up write by write: a repeated or corrected point cannot
@@ -72,6 +69,8 @@ class SQLiteSeries:
     ----------
     path
         The file; it and its folder are made if they are not there.
+    busy_s
+        How long to wait for another process that writes, before `TransientError`.
 
     Raises
     ------
@@ -79,8 +78,9 @@ class SQLiteSeries:
         The file cannot be opened, is no series store, or is one of another version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_s: float = 10.0) -> None:
         self._path = path
+        self._busy_s = busy_s
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
@@ -188,7 +188,7 @@ class SQLiteSeries:
 
     def _connect(self) -> sqlite3.Connection:
         # isolation_level None: transactions begin where `_transaction` says so, and nowhere else.
-        db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
         # The feed moves its cursor after a write: only FULL keeps the write through a power cut in WAL mode.
         db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")
         return db
