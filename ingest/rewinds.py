@@ -25,10 +25,11 @@ class Rewinds:
     interval_s
         Real seconds between two askings of one log: what is under way meanwhile is no answer.
     patience
-        Askings that must be answered from above before the gap is accepted.
+        Askings that must be answered from above before the gap is accepted. Our own agent gives up sooner, and begins
+        a new log with what it has; this is for those that do not.
     """
 
-    def __init__(self, interval_s: float = 1.0, patience: int = 5) -> None:
+    def __init__(self, interval_s: float = 1.0, patience: int = 8) -> None:
         self._interval_s = interval_s
         self._patience = patience
         self._asked: dict[tuple[str, str], _Asked] = {}
