@@ -67,6 +67,8 @@ class Desk:
     ----------
     url
         ``sqlite:///PATH``, made if it is not there.
+    busy_s
+        How long to wait for another who writes, before `TransientError`.
 
     Raises
     ------
@@ -76,8 +78,8 @@ class Desk:
         The database's driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = tables.make_engine(url)
+    def __init__(self, url: str, busy_s: float = 15.0) -> None:
+        self._engine = tables.make_engine(url, busy_s)
         self._reads = self._engine.execution_options(ronde_reads=True)
         try:
             self._in_transaction(_prepare)

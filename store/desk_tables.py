@@ -16,7 +16,6 @@ from city.findings import Incident
 from city.plans import Plan, Proposal
 
 VERSION = "1"
-_BUSY_S = 15.0
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
@@ -106,8 +105,8 @@ trail = sa.Table(
 )
 
 
-def make_engine(url: str) -> sa.Engine:
-    """Return an engine for `url`; nothing is opened yet.
+def make_engine(url: str, busy_s: float) -> sa.Engine:
+    """Return an engine for `url` that waits `busy_s` for others who write; nothing is opened yet.
 
     Raises
     ------
@@ -139,7 +138,7 @@ def make_engine(url: str) -> sa.Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(f"The desk cannot be kept there: {error}.", "Choose a folder that can be written.") from None
-        sa.event.listen(engine, "connect", _on_sqlite_connect)
+        sa.event.listen(engine, "connect", lambda db, _record: _on_sqlite_connect(db, busy_s))
         sa.event.listen(engine, "begin", _on_sqlite_begin)
     return engine
 
@@ -187,10 +186,10 @@ def explained() -> Iterator[None]:
         raise BadInput(f"That cannot be kept: {error}.", "Use plain Unicode text and finite numbers.") from error
 
 
-def _on_sqlite_connect(db: sqlite3.Connection, _record: object) -> None:
+def _on_sqlite_connect(db: sqlite3.Connection, busy_s: float) -> None:
     # Transactions begin where `_on_sqlite_begin` says so, not where the driver guesses.
     db.isolation_level = None
-    db.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+    db.execute(f"PRAGMA busy_timeout = {busy_s * 1000:.0f}")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
