@@ -53,6 +53,8 @@ class DumpingParameters:
         Share of the lid openings of a full container after which the bag is left beside it.
     emptying_ratio, cleared_with_emptying
         A level that falls by so much was emptied; the share of emptyings at which the waste beside goes along.
+    late_visit_s
+        A visit told of longer after the camera's last frame is left out.
     absorb_s
         What lies there for so long is taken for part of the site.
     forget_s
@@ -80,6 +82,7 @@ class DumpingParameters:
     left_when_full: float = 0.7
     emptying_ratio: float = 0.3
     cleared_with_emptying: float = 0.5
+    late_visit_s: float = 1800.0
     absorb_s: float = 6 * DAY_S
     forget_s: float = 3 * DAY_S
     camera_lost_s: float = DAY_S
@@ -113,6 +116,7 @@ class DumpingState(NamedTuple):
     raised_at_s: Floats
     quiet_until_s: Floats
     cause: Floats
+    visited_at_s: Floats
     level_at_s: Floats
     level: Floats
     odd_level: Floats
@@ -184,6 +188,7 @@ class DumpingModel:
             raised_at_s=never,
             quiet_until_s=np.full(n, -np.inf),
             cause=zero,
+            visited_at_s=np.full(slots, np.nan),
             level_at_s=np.full(slots, np.nan),
             level=np.zeros(slots),
             odd_level=np.full(slots, np.nan),
@@ -300,6 +305,11 @@ class DumpingModel:
         self._forget(s, stays)
 
     def _visits(self, s: DumpingState, slot: Integers, at_s: Floats, findings: list[Finding]) -> None:
+        # A visit told of long after frames of the same place has nothing to add to them.
+        camera_at_s = s.camera_at_s[self._cluster_of[slot]]
+        new = ~(at_s <= s.visited_at_s[slot]) & ~(at_s < camera_at_s - self.parameters.late_visit_s)
+        slot, at_s = slot[new], at_s[new]
+        s.visited_at_s[slot] = at_s
         clears = slot < len(self.entities)
         cleared = slot[clears]
         self._forget(s, cleared)

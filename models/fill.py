@@ -41,6 +41,8 @@ class FillParameters:
     prior_rate_per_day, prior_days
         What is assumed of a container before it is known, and how many days of readings that is worth. Towards the
         fleet it is shrunk with the same weight.
+    prior_gain
+        Fill gained after which a container's own unevenness counts as much as what deposits explain.
     prior_spread
         Relative standard deviation of the rate between containers.
     misfit
@@ -61,6 +63,7 @@ class FillParameters:
     merge_s: float = 7200.0
     prior_rate_per_day: float = 0.15
     prior_days: float = 3.0
+    prior_gain: float = 1.0
     prior_spread: float = 0.5
     misfit: float = 0.25
     memory_days: float = 21.0
@@ -75,7 +78,8 @@ class FillParameters:
 class FillState(NamedTuple):
     """What is known of ``n`` containers; times in s since 1970, NaN = never.
 
-    `level` and `variance` are of the level at `at_s`. `gained` of fill in `exposure_s` (both fading) give the rate.
+    `level` and `variance` are of the level at `at_s`. `gained` of fill in `exposure_s` (both fading) give the rate,
+    `scatter`, the squared surprises (fading) that go with `gained`, how unevenly it comes.
     A jump that waits for its confirmation is `pending_level` at `pending_at_s`. `emptied_at_s` begins the cycle;
     `full_at_s` is when the open finding "full" was raised.
     """
@@ -85,6 +89,7 @@ class FillState(NamedTuple):
     variance: Floats
     gained: Floats
     exposure_s: Floats
+    scatter: Floats
     pending_at_s: Floats
     pending_level: Floats
     emptied_at_s: Floats
@@ -152,7 +157,7 @@ class FillModel:
         """Return the state of containers never heard of."""
         n = len(self.entities)
         zero, never = np.zeros(n), np.full(n, np.nan)
-        return FillState(never, never, zero, zero, zero, never, never, never, never)
+        return FillState(never, never, zero, zero, zero, zero, never, never, never, never)
 
     def update(self, state: FillState, rows: Rows) -> tuple[FillState, list[Finding]]:
         """Return the state after `rows` (``fill_ratio`` and visits), and the findings ``full`` and ``emptied``.
@@ -193,24 +198,28 @@ class FillModel:
         if times.ndim != 1 or not np.isfinite(times).all():
             raise BadInput("The times of a forecast are not a row of finite numbers.", "Give at_s as (m,) seconds.")
         order = np.argsort(times, kind="stable")
-        rate, rate_variance = self._fleet_rate(state)
-        ahead_s = np.maximum(times[order] - state.at_s[:, None], 0.0)
+        rate, rate_variance, dispersion = self._of_fleet(state)
+        # A fall that is not yet confirmed is most likely true: believe it until it is taken back.
+        fell = state.pending_level < state.level - self.parameters.emptying_ratio
+        from_level = np.where(fell, state.pending_level, state.level)
+        from_s = np.where(fell, state.pending_at_s, state.at_s)
+        ahead_s = np.maximum(times[order] - from_s[:, None], 0.0)
         gain = rate[:, None] * ahead_s
         variance = (
             state.variance[:, None]
-            + gain * self._dispersion[:, None]
+            + gain * dispersion[:, None]
             + rate_variance[:, None] * ahead_s**2
             + (self.parameters.misfit * gain) ** 2
         )
         sd = np.sqrt(variance)
-        room = full_at - state.level[:, None]
+        room = full_at - from_level[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             by_gain = gammaincc(gain**2 / variance, np.maximum(room, 0) * gain / variance)
         probability = np.where(gain > sd, by_gain, np.maximum(by_gain, 1 - ndtr(room / np.maximum(sd, 1e-9))))
         probability = np.where(gain > 0, probability, 1 - ndtr(room / np.maximum(sd, 1e-9)))
         probability = np.maximum.accumulate(np.clip(probability, 0.0, 1.0), axis=1)
-        top = np.maximum(state.level, 1.0)[:, None]
-        level = state.level[:, None] + gain
+        top = np.maximum(from_level, 1.0)[:, None]
+        level = from_level[:, None] + gain
         back = np.argsort(order)
         return FillForecast(
             np.clip(level, 0, top)[:, back],
@@ -221,18 +230,29 @@ class FillModel:
 
     def rate_per_day(self, state: FillState) -> Floats:
         """Return the fill gained per day of every container, ``(n,)``, shrunk to the fleet's."""
-        return self._fleet_rate(state)[0] * DAY_S
+        return self._of_fleet(state)[0] * DAY_S
 
-    def _fleet_rate(self, state: FillState) -> tuple[Floats, Floats]:
+    def _of_fleet(self, state: FillState) -> tuple[Floats, Floats, Floats]:
+        """Return rate, its variance, and variance per fill gained: each container's own, shrunk to the fleet's."""
         p = self.parameters
         prior_s = p.prior_days * DAY_S
-        gained_m3 = (np.maximum(state.gained, 0) * self.volume_m3).sum()
+        gained = np.maximum(state.gained, 0)
         prior_m3 = p.prior_rate_per_day * p.prior_days * p.volume_m3
-        fleet = (gained_m3 + prior_m3) / (state.exposure_s.sum() + prior_s) / self.volume_m3
+        fleet_m3 = ((gained * self.volume_m3).sum() + prior_m3) / (state.exposure_s.sum() + prior_s)
+        fleet = fleet_m3 / self.volume_m3
         exposure_s = state.exposure_s + prior_s
         rate = np.maximum((state.gained + fleet * prior_s) / exposure_s, 0.05 * fleet)
+        surplus = (state.scatter.sum() + 1.0) / ((gained * self._dispersion).sum() + 1.0)
+        dispersion = self._own_dispersion(state, np.arange(len(rate)), max(surplus, 0.1))
         unknown = p.prior_spread * rate * prior_s / exposure_s
-        return rate, rate * self._dispersion / exposure_s + unknown**2
+        return rate, rate * dispersion / exposure_s + unknown**2, dispersion
+
+    def _own_dispersion(self, s: FillState, e: Integers, surplus: float = 1.0) -> Floats:
+        expected = surplus * self._dispersion[e]
+        own = (np.maximum(s.scatter[e], 0) + expected * self.parameters.prior_gain) / (
+            np.maximum(s.gained[e], 0) + self.parameters.prior_gain
+        )
+        return np.maximum(own, 0.25 * self._dispersion[e])
 
     def _own_rate(self, s: FillState, e: Integers) -> Floats:
         prior_s = self.parameters.prior_days * DAY_S
@@ -274,7 +294,7 @@ class FillModel:
 
     def _predicted_variance(self, s: FillState, e: Integers, at_s: Floats, rate: Floats) -> Floats:
         gain = rate * (at_s - s.at_s[e])
-        return s.variance[e] + gain * self._dispersion[e] + (self.parameters.misfit * gain) ** 2
+        return s.variance[e] + gain * self._own_dispersion(s, e) + (self.parameters.misfit * gain) ** 2
 
     def _correct(self, s: FillState, e: Integers, at_s: Floats, fill: Floats, rate: Floats) -> None:
         p = self.parameters
@@ -282,12 +302,15 @@ class FillModel:
         predicted = s.level[e] + rate * elapsed_s
         variance = self._predicted_variance(s, e, at_s, rate)
         weight = variance / (variance + p.sensor_sd**2)
+        surprise = (fill - predicted) ** 2 - s.variance[e] - p.sensor_sd**2
         level = predicted + weight * (fill - predicted)
         # A full container takes nothing more, whatever people bring: that time says nothing about the rate.
-        counts = s.level[e] < p.full_ratio
+        # Over a gap in which it may have been emptied and filled again, the difference says nothing either.
+        counts = (s.level[e] < p.full_ratio) & (rate * elapsed_s < 0.5)
         fading = np.exp(-elapsed_s / (p.memory_days * DAY_S))
         s.gained[e] = fading * s.gained[e] + np.where(counts, level - s.level[e], 0.0)
         s.exposure_s[e] = fading * s.exposure_s[e] + np.where(counts, elapsed_s, 0.0)
+        s.scatter[e] = fading * s.scatter[e] + np.where(counts, surprise, 0.0)
         s.level[e], s.variance[e], s.at_s[e] = level, (1 - weight) * variance, at_s
 
     def _confirm(self, s: FillState, e: Integers, known_at_s: Floats, findings: list[Finding]) -> None:
@@ -302,6 +325,7 @@ class FillModel:
         s.emptied_at_s[e[emptied]] = s.pending_at_s[e[emptied]]
         rose = e[~emptied]
         s.gained[rose] += s.pending_level[rose] - s.level[rose]
+        s.scatter[rose] += (s.pending_level[rose] - s.level[rose]) ** 2
         s.exposure_s[rose] += s.pending_at_s[rose] - s.at_s[rose]
         s.at_s[e], s.level[e], s.variance[e] = s.pending_at_s[e], s.pending_level[e], p.sensor_sd**2
         s.pending_at_s[e], s.pending_level[e] = np.nan, np.nan
@@ -317,9 +341,13 @@ class FillModel:
         self._confirm(s, e[known], s.pending_at_s[e[known]], findings)
         new = ~seen & ~late
         e, at_s = e[new], at_s[new]
-        keep = s.pending_at_s[e] > at_s
-        s.level[e], s.variance[e], s.at_s[e], s.emptied_at_s[e] = p.residue_ratio, p.residue_sd**2, at_s, at_s
-        s.pending_at_s[e[~keep]], s.pending_level[e[~keep]] = np.nan, np.nan
+        # The sensor may have told of it before the truck did.
+        fell = waits[new] & (s.pending_at_s[e] >= at_s)
+        s.level[e] = np.where(fell, s.pending_level[e], p.residue_ratio)
+        s.variance[e] = np.where(fell, p.sensor_sd**2, p.residue_sd**2)
+        s.at_s[e] = np.where(fell, s.pending_at_s[e], at_s)
+        s.emptied_at_s[e] = at_s
+        s.pending_at_s[e], s.pending_level[e] = np.nan, np.nan
         for i, at in zip(e, at_s, strict=True):
             evidence = Evidence("A truck emptied it.", "", float(at))
             findings.append(self._emptied(int(i), float(at), "visit", evidence, 0.99))
