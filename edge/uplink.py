@@ -17,8 +17,6 @@ _logger = logging.getLogger(__name__)
 # Several answers to one gap come together; the first has been acted on.
 _REWIND_PAUSE_S = 1.0
 _MAX_TIMEOUT_S = 300.0
-# Stale acknowledgements may have waited in the broker; so many in a row, resends between them, have not.
-_LOST_AFTER = 5
 
 
 class _InFlight(NamedTuple):
@@ -61,7 +59,7 @@ class Uplink:
         self._timeout_s = ack_timeout_s
         self._deadline_s: float | None = None
         self._rewound_s = float("-inf")
-        self._behind = 0
+        self._prepared: Outgoing | None = None
         self.resent = 0
 
     @property
@@ -97,15 +95,27 @@ class Uplink:
         """
         window = 1 if self._is_probing else self._window
         while len(self._in_flight) < window:
-            if not may_seal and self._next_n >= self._outbox.head(self._log).sealed_n:
-                return
-            batch = self._outbox.next_batch(self._log, self._next_n, hold_boot=hold_boot)
+            batch, self._prepared = self._prepared, None
+            if batch is None or batch.n0 != self._next_n:
+                if not may_seal and self._next_n >= self._outbox.head(self._log).sealed_n:
+                    return
+                batch = self._outbox.next_batch(self._log, self._next_n, hold_boot=hold_boot)
             if batch is None or not self._send(batch):
                 return
             self._next_n = batch.end
             self._in_flight.append(_InFlight(batch.end, now_s))
             if self._deadline_s is None:
                 self._deadline_s = now_s + self._timeout_s
+
+    def prepare(self, hold_boot: str = "") -> None:
+        """Seal what `pump` would send first, inside a commit of the outbox: one commit then does for both."""
+        head = self._outbox.head(self._log)
+        if self._next_n == head.sealed_n < head.next_n and len(self._in_flight) < self._window and not self._is_probing:
+            self._prepared = self._outbox.next_batch(self._log, self._next_n, hold_boot=hold_boot)
+
+    def forget_prepared(self) -> None:
+        """Forget what was prepared in a commit that failed."""
+        self._prepared = None
 
     def acknowledged(self, n: int, now_s: float) -> None:
         """Follow ingest, which has every reading below `n` and waits for `n`."""
@@ -115,13 +125,9 @@ class Uplink:
         elif n > head.kept_n:
             if self._outbox.acknowledge(self._log, head.log_id, n):
                 self._progressed(n, now_s)
-        elif n == head.kept_n:
-            if self._in_flight and now_s - max(self._rewound_s, self._in_flight[0].sent_s) >= _REWIND_PAUSE_S:
-                self._back(now_s)
-        elif self._in_flight:
-            self._behind += 1
-            if self._behind >= _LOST_AFTER and self._is_probing:
-                self._restart(f"ingest waits for {n} and what is kept begins at {head.kept_n}", now_s)
+        elif self._in_flight and now_s - max(self._rewound_s, self._in_flight[0].sent_s) >= _REWIND_PAUSE_S:
+            # Below what is kept there is nothing to go back to: ingest sees that when we begin where we can.
+            self._back(now_s)
 
     def due(self, now_s: float) -> None:
         """Send the lowest unacknowledged batch again if it has waited for too long."""
@@ -136,13 +142,13 @@ class Uplink:
             self._in_flight.popleft()
         self._next_n = max(self._next_n, n)
         self._is_probing = False
-        self._behind = 0
         self._timeout_s = self._ack_timeout_s
         self._deadline_s = now_s + self._timeout_s if self._in_flight else None
 
     def _back(self, now_s: float) -> None:
         self.resent += len(self._in_flight)
         self._in_flight.clear()
+        self._prepared = None
         self._deadline_s = None
         self._next_n = self._outbox.head(self._log).kept_n
         self._rewound_s = now_s
@@ -158,6 +164,5 @@ class Uplink:
             why,
             new,
         )
-        self._behind = 0
         self._back(now_s)
         self._is_probing = False
