@@ -36,6 +36,7 @@ QUANTITIES: dict[str, Quantity] = {
         # Devices about themselves.
         Quantity("battery_v", "V", 0.0, 60.0),
         Quantity("temperature_c", "degrees Celsius", -60.0, 100.0),
+        Quantity("commands_refused", "commands", 0.0, 10_000.0, is_count=True),
     )
 }
 
