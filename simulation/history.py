@@ -150,7 +150,11 @@ def _table(path: Path, value: str, layout: str) -> pa.Table:
         options = pa_csv.ConvertOptions(
             column_types={"time": pa.timestamp("us", tz="UTC"), "entity": pa.string(), value: pa.float64()}
         )
-        return pa_csv.read_csv(path, convert_options=options, read_options=pa_csv.ReadOptions(use_threads=False))
+        table = pa_csv.read_csv(path, convert_options=options, read_options=pa_csv.ReadOptions(use_threads=False))
+        # Names are decoded here, where what is no text can still be called no table.
+        if not table.column_names:
+            raise BadFile("There are no columns.", f"Give {layout}.", file=str(path))
+        return table
     except FileNotFoundError:
         raise BadFile("There is no such file.", "Check the path.", file=str(path)) from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -70,12 +70,11 @@ class Roads:
             line = np.array([start, end])
             metres = float(distance_m(*start, *end))
             return Leg(line, np.array([0.0, 1.0]), max(5.0, metres / 5.0), metres)
-        matrix = travel.matrix([a, b])
-        line = travel.lines([(a, b)])[0]
-        steps = distance_m(line[:-1, 0], line[:-1, 1], line[1:, 0], line[1:, 1])
+        way = travel.ways([(a, b)])[0]
+        steps = distance_m(way.line[:-1, 0], way.line[:-1, 1], way.line[1:, 0], way.line[1:, 1])
         along = np.concatenate([[0.0], np.cumsum(steps)])
-        share = along / along[-1] if along[-1] > 0 else np.linspace(0.0, 1.0, len(line))
-        return Leg(line, share, float(matrix.duration_s[0, 1]), float(matrix.distance_m[0, 1]))
+        share = along / along[-1] if along[-1] > 0 else np.linspace(0.0, 1.0, len(along))
+        return Leg(way.line, share, way.duration_s, way.distance_m)
 
     def _travel_at(self, at_s: float) -> TravelTimes:
         if not self._places:

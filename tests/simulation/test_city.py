@@ -1,5 +1,6 @@
 import stat
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_nothing_is_planted_twice_at_one_place_and_time(groningen: SimulatedCity
             if event.kind == kind:
                 by_entity.setdefault(event.entity, []).append(event)
         for events in by_entity.values():
-            for earlier, later in zip(events, events[1:], strict=False):
+            for earlier, later in pairwise(events):
                 assert earlier.end_s is not None
                 assert earlier.end_s <= later.start_s
 
