@@ -11,6 +11,7 @@ NO_TIME = "no time left in the shift"
 NO_TIME_IN_WINDOW = "no time left in its window"
 TOO_LARGE = "larger than any truck can hold"
 NO_TRUCK = "no truck is left for its stream today"
+NOT_PLANNED = "it came up after the plan was made"
 PASSED_BY = "the truck passed it by without doing it"
 
 
