@@ -52,7 +52,8 @@ def check_plan(
     progress
         The reports that a changed plan was made from.
     before
-        The plan that it changes. Needed to check what must not change.
+        The plan that it changes. Without it what is driven is told by the plan's own times, and what must not change
+        is not checked.
     """
     checker = _Checker(plan, problem, progress, before)
     checker.check()
@@ -67,7 +68,9 @@ class _Checker:
         self.problem = problem
         self.before = before
         self.reports = {one.truck: one for one in progress}
-        self.rounds_before = {one.truck: one for one in before.rounds} if before else {}
+        # A changed plan whose predecessor is not given is its own predecessor.
+        known = before or (plan if plan.based_on else None)
+        self.rounds_before = {one.truck: one for one in known.rounds} if known else {}
         self.jobs: dict[str, Job] = {job.id: job for job in problem.jobs}
         self.jobs |= {job.id: job for job in plan.jobs if job.id not in self.jobs}
         self.trucks: dict[str, Truck] = {truck.id: truck for truck in problem.trucks}
@@ -309,6 +312,9 @@ class _Checker:
 
     def _next_before(self, truck: str) -> int:
         stops, report = self.rounds_before[truck].stops, self.reports[truck]
+        if self.before is None:
+            behind = [stop.leave_s <= report.at_s + _SECONDS for stop in stops]
+            return len(stops) if all(behind) else behind.index(False)
         next_ = max(0, report.next_stop_index)
         while next_ < len(stops) and stops[next_].job in report.done_jobs:
             next_ += 1

@@ -31,7 +31,7 @@ def difference(before: Plan, after: Plan) -> Difference:
         ),
         distance_m=after.distance_m - before.distance_m,
         duration_s=after.duration_s - before.duration_s,
-        later_s=max((is_[job][1].arrive_s - was[job][1].arrive_s for job in both), default=0.0),
+        later_s=max([0.0, *(is_[job][1].arrive_s - was[job][1].arrive_s for job in both)]),
     )
 
 
