@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--series-token", metavar="TOKEN", help="its token (default: RONDE_SERIES_TOKEN)")
     parser.add_argument("--clock", metavar="SPEC", help="START_S,SPEED_UP,EPOCH_S of a simulated city's clock")
     parser.add_argument("--ready-file", type=Path, metavar="FILE", help="written when messages are received")
+    parser.add_argument("--wait-s", type=float, default=10.0, help="seconds to wait for the broker at the start")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 series_token=given.series_token or os.environ.get("RONDE_SERIES_TOKEN"),
                 clock=parse_clock(given.clock),
                 ready_file=given.ready_file,
+                wait_s=given.wait_s,
             )
         )
     except RondeError as error:

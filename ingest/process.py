@@ -25,7 +25,6 @@ from ledger import Ledger, LedgerReader
 from store.series import open_series
 
 STATUS_EVERY_S = 1.0
-_CONNECT_S = 15.0
 _FEED_END_S = 10.0
 
 _log = logging.getLogger(__name__)
@@ -41,6 +40,7 @@ class Options(NamedTuple):
     series_token: str | None
     clock: Clock
     ready_file: Path | None
+    wait_s: float
 
 
 def run(options: Options) -> None:
@@ -71,7 +71,7 @@ def run(options: Options) -> None:
         receiver = Receiver(loop, client, ledger, register, dead_letters, options.clock)
         with _feeding(options, receiver, dead_letters) as feed:
             loop.add(client)
-            loop.wait_connected(client, _CONNECT_S)
+            loop.wait_connected(client, options.wait_s)
             watch = _Watch(options, register.city, client, ledger, receiver, feed)
             watch.write()
             if options.ready_file:
