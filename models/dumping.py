@@ -169,6 +169,10 @@ class DumpingModel:
         self._log_seen = np.log(_seen_given_there(self.parameters)) * self.parameters.frame_weight
         self._arrives = _size_of_a_dump(self.parameters.bags_per_dump)
 
+    def entity_of(self, i: int) -> str:
+        """Return the cluster that index `i` of `index` belongs to."""
+        return self.entities[int(self._cluster_of[i])]
+
     def initial_state(self) -> DumpingState:
         """Return the state before anything is known: most likely nothing lies there."""
         n, slots = len(self.entities), len(self._cluster_of)

@@ -51,7 +51,7 @@ class HealthState(NamedTuple):
     """What is known of ``n`` sensors; times in s since 1970, NaN = never or not now.
 
     `interval_s` is the longest usual gap between rows, `value` the last lively value, equal in `run` rows since
-    `run_from_s`; `bad` counts implausible rows (up) and plausible ones (down). `asked_at_s` is when we first looked.
+    `run_from_s`; `bad` counts implausible rows (up) and plausible ones (down). `asked_at_s` is since when we listen.
     """
 
     asked_at_s: Floats
@@ -105,7 +105,8 @@ class HealthModel:
         """Return the state after `rows` and at their `now_s`, and what begins or ends."""
         s = HealthState(*(one.copy() for one in state))
         findings: list[Finding] = []
-        s.asked_at_s[np.isnan(s.asked_at_s)] = rows.now_s
+        listening_since_s = min(rows.now_s, float(rows.at_s[0])) if len(rows) else rows.now_s
+        s.asked_at_s[np.isnan(s.asked_at_s)] = listening_since_s
         own = np.flatnonzero(~rows.is_visit)
         lively = np.full(len(rows), np.nan)
         for quantity in _LIVELY:

@@ -73,7 +73,9 @@ class ModelContract:
         """Whether others report does not change what is found about one."""
         _, found = model.update(model.initial_state(), rows)
         entity = found[0].entity
-        mine = np.isin(rows.entity, [i for name, i in model.index.items() if name == entity or owner(model, i) == entity])
+        mine = np.isin(
+            rows.entity, [i for name, i in model.index.items() if name == entity or owner(model, i) == entity]
+        )
         _, alone = model.update(model.initial_state(), part(rows, mine, now_s=rows.now_s))
         assert [f for f in alone if f.entity == entity] == [f for f in found if f.entity == entity]
 
