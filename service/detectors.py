@@ -117,6 +117,7 @@ class Detectors:
             active=active,
             visits=tuple(self._visits),
             sick=sick,
+            late_devices=len(self._late),
         )
 
     def fill_forecast(self, container: str, at_s: Sequence[float]) -> list[tuple[float, float, float]]:

@@ -111,7 +111,16 @@ def import_table(sources: Sequence[Path], mapping: ColumnMapping, layout: Layout
             "no row could be used.", "Check the columns, the range and the time format.", file=str(sources[0])
         )
     table = single.rename_columns(["time", "entity", _VALUE_NAME[layout]])
-    return Imported(table, *counts, double=together.num_rows - single.num_rows)
+    rows_read, without_value, out_of_range, poor_quality, doubtful_time = counts
+    return Imported(
+        table,
+        rows_read=rows_read,
+        without_value=without_value,
+        out_of_range=out_of_range,
+        poor_quality=poor_quality,
+        doubtful_time=doubtful_time,
+        double=together.num_rows - single.num_rows,
+    )
 
 
 def write_table(table: pa.Table, out: Path) -> None:

@@ -126,7 +126,7 @@ def clear_job(register: Register, incident: Incident, objects: float, planning: 
 
 
 def incident_jobs(register: Register, snapshot: Snapshot, incident: Incident, planning: PlanningSettings) -> list[Job]:
-    """Return what a dumping asks for: clearing, and where overflow is the cause, emptying its fullest containers too."""
+    """Return what a dumping asks for: clearing, and where overflow is the cause emptying the fullest containers too."""
     if incident.kind != "dumping" or incident.entity not in register.clusters:
         return []
     jobs: list[Job] = []

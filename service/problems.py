@@ -105,15 +105,15 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     said = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-    detail = f"The request does not fit: {'; '.join(said)}. See /docs for what this path takes."
+    detail = f"The request does not fit: {'; '.join(said)}. See /v1/openapi.json for what this path takes."
     return problem_response(request, 422, detail)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     details = {
-        404: f"There is nothing at {request.url.path}. See /docs for the paths of the API.",
-        405: f"{request.method} is not possible here. See /docs for what is.",
+        404: f"There is nothing at {request.url.path}. See /v1/openapi.json for the paths of the API.",
+        405: f"{request.method} is not possible here. See /v1/openapi.json for what is.",
     }
     phrase = HTTPStatus(error.status_code).phrase
     detail = details.get(error.status_code, error.detail) if error.detail == phrase else error.detail

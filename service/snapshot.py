@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from city.findings import Finding
 from city.readings import ReadingKind, Row
 from models.rows import Booleans, Floats, Integers
@@ -78,6 +76,8 @@ class Snapshot:
         Findings that are not over, by id.
     visits
         By rising time, those of the last two days.
+    late_devices
+        How many devices are still telling what they kept while they were away.
     """
 
     version: int
@@ -92,6 +92,7 @@ class Snapshot:
     active: Mapping[str, Finding] = field(default_factory=dict)
     visits: tuple[Visit, ...] = ()
     sick: frozenset[str] = frozenset()
+    late_devices: int = 0
 
     def value(self, entity: str, kind: ReadingKind, quantity: str) -> float | None:
         """Return the newest value of a quantity; None if there is none or it is unknown."""
@@ -107,6 +108,7 @@ class Snapshot:
 def worst(states: Integers) -> int:
     """Return the state of a place from those of its parts: the most urgent; unknown only if nothing is known.
 
+    >>> import numpy as np
     >>> worst(np.array([UNKNOWN, OK])), worst(np.array([UNKNOWN, UNKNOWN])), worst(np.array([OK, URGENT]))
     (0, -1, 2)
     """

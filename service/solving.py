@@ -18,7 +18,7 @@ from routing.congestion import ObservedApproach, edge_factors
 from routing.difference import difference
 from routing.network import Network
 from routing.problem import CollectionProblem
-from routing.replan import TruckProgress, replan
+from routing.replan import TruckProgress, as_it_stands, replan
 from routing.solve import plan_day
 from routing.travel import TravelTimes
 
@@ -49,8 +49,8 @@ class SolveRequest:
 class SolveAnswer:
     """A plan that was judged by code that shares nothing with the solver; `violations` empty = it may be driven.
 
-    `left_alone_s` is how long the old plan would take now, traffic as it is; None for a day plan.
-    `took_s` is real time.
+    `left_alone` is the old plan with its times as they will be now if nothing is changed; None for a day plan.
+    `change` is the difference to it. `took_s` is real time.
     """
 
     plan: Plan
@@ -59,7 +59,7 @@ class SolveAnswer:
     duration_s: float
     took_s: float
     change: Difference | None = None
-    left_alone_s: float | None = None
+    left_alone: Plan | None = None
     left_alone_violations: tuple[str, ...] = field(default=())
 
 
@@ -137,18 +137,18 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
         return SolveAnswer(
             plan, tuple(report.violations), report.distance_m, report.duration_s, time.monotonic() - began_s
         )
-    alone = check_plan(request.plan, problem, request.progress)
+    alone = as_it_stands(problem, request.plan, request.progress)
     plan = replan(problem, request.plan, request.progress, request.new_jobs, request.seconds, request.seed)
-    report = check_plan(plan, problem, request.progress)
+    report = check_plan(plan, problem, request.progress, request.plan)
     return SolveAnswer(
         plan,
         tuple(report.violations),
         report.distance_m,
         report.duration_s,
         time.monotonic() - began_s,
-        difference(request.plan, plan),
-        alone.duration_s,
-        tuple(alone.violations),
+        difference(alone, plan),
+        alone,
+        tuple(check_plan(alone, problem, request.progress, request.plan).violations),
     )
 
 

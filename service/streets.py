@@ -31,8 +31,10 @@ def street_features(network: Network) -> dict[str, Any]:
 
 def bounds_of(register: Register, network: Network) -> tuple[float, float, float, float]:
     """Return west, south, east and north of the places; of the streets where there are no places."""
-    places = [*register.clusters.values(), *register.junctions.values(), *register.depots.values()]
-    if not places:
+    points = [(one.lon, one.lat) for one in register.clusters.values()]
+    points += [(one.lon, one.lat) for one in register.junctions.values()]
+    points += [(one.lon, one.lat) for one in register.depots.values()]
+    if not points:
         return network.bounds
-    lons, lats = [one.lon for one in places], [one.lat for one in places]
+    lons, lats = zip(*points, strict=True)
     return min(lons), min(lats), max(lons), max(lats)

@@ -1,0 +1,124 @@
+"""A quantity of an entity over time: what was measured, what is normal, what is expected."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from city.quantities import quantity as quantity_called
+from city.register import Register
+from models.rows import Floats
+from service.answers import Band, Threshold, TrendAnswer
+from store.series import SeriesStore
+
+MAX_POINTS = 2000
+FORECAST_S = 2 * 86_400.0
+FORECAST_STEP_S = 3600.0
+_DAY_S = 86_400.0
+_HISTORY_DAYS = 14
+_BINS_PER_DAY = 48
+_LEAST_DAYS = 2
+# What follows the day's rhythm, so that "usual at this hour" means something.
+_RHYTHMIC = ("speed_kph", "vehicle_count", "occupancy_ratio")
+
+
+def trend_answer(
+    register: Register,
+    series: SeriesStore,
+    entity: str,
+    quantity: str,
+    start_s: float,
+    end_s: float,
+    *,
+    forecast: Sequence[tuple[float, float, float, float]] = (),
+    thresholds: Sequence[Threshold] = (),
+) -> TrendAnswer:
+    """Return what the series store has of a quantity between two times.
+
+    Parameters
+    ----------
+    forecast
+        Time (s), level, low and high.
+
+    Raises
+    ------
+    BadInput
+        There is no such quantity.
+    """
+    unit = quantity_called(quantity).unit
+    found = series.window(entity, quantity, start_s, end_s)
+    at_s, value = thinned(found.at_s, found.value, MAX_POINTS)
+    band = None
+    if quantity in _RHYTHMIC and len(at_s):
+        history = series.window(entity, quantity, start_s - _HISTORY_DAYS * _DAY_S, start_s)
+        band = usual_band(history.at_s, history.value, at_s)
+    return TrendAnswer(
+        entity=entity,
+        quantity=quantity,
+        unit=unit,
+        points=[(_ms(at), None if np.isnan(v) else round(float(v), 4)) for at, v in zip(at_s, value, strict=True)],
+        normal=band,
+        thresholds=list(thresholds),
+        forecast=[(_ms(at), round(level, 4), round(low, 4), round(high, 4)) for at, level, low, high in forecast],
+    )
+
+
+def thinned(at_s: Floats, value: Floats, limit: int) -> tuple[Floats, Floats]:
+    """Return at most about `limit` points that look the same in a chart: first, least, greatest and last of each piece.
+
+    Parameters
+    ----------
+    at_s, value
+        ``(n,)``; NaN = unknown, and kept where a piece begins or ends with it.
+    """
+    if len(at_s) <= limit:
+        return at_s, value
+    edges = np.linspace(0, len(at_s), max(1, limit // 4) + 1).astype(int)
+    kept: set[int] = set()
+    for first, last in pairwise(edges):
+        kept |= {int(first), int(last) - 1}
+        piece = value[first:last]
+        if np.isfinite(piece).any():
+            kept |= {int(first + np.nanargmin(piece)), int(first + np.nanargmax(piece))}
+    index = np.array(sorted(kept))
+    return at_s[index], value[index]
+
+
+def usual_band(history_at_s: Floats, history: Floats, at_s: Floats) -> Band | None:
+    """Return what is usual at the time of day of each of `at_s`: the 10th to 90th percentile of earlier days.
+
+    None where fewer than two earlier days are known: a band from one day would only repeat it.
+    """
+    known = np.isfinite(history)
+    history_at_s, history = history_at_s[known], history[known]
+    if len(history) == 0 or len(np.unique(history_at_s // _DAY_S)) < _LEAST_DAYS:
+        return None
+    width_s = _DAY_S / _BINS_PER_DAY
+    bins = (history_at_s % _DAY_S // width_s).astype(int)
+    low, high = np.full(_BINS_PER_DAY, np.nan), np.full(_BINS_PER_DAY, np.nan)
+    for one in np.unique(bins):
+        low[one], high[one] = np.percentile(history[bins == one], (10, 90))
+    mine = (at_s % _DAY_S // width_s).astype(int)
+    return Band(low=_pairs(at_s, low[mine]), high=_pairs(at_s, high[mine]))
+
+
+def thresholds_of(register: Register, entity: str, quantity: str) -> list[Threshold]:
+    """Return the named lines of a chart."""
+    if quantity == "fill_ratio":
+        return [Threshold(name="watch", value=0.8), Threshold(name="full", value=0.95)]
+    if quantity == "speed_kph" and (approach := register.approaches.get(entity)):
+        return [Threshold(name="free speed", value=approach.free_speed_kph)]
+    return []
+
+
+def forecast_times(now_s: float) -> list[float]:
+    """Return the times that a forecast is made for."""
+    return [now_s + step * FORECAST_STEP_S for step in range(int(FORECAST_S / FORECAST_STEP_S) + 1)]
+
+
+def _pairs(at_s: Floats, value: Floats) -> list[tuple[int, float | None]]:
+    return [(_ms(at), None if np.isnan(v) else round(float(v), 4)) for at, v in zip(at_s, value, strict=True)]
+
+
+def _ms(at_s: float) -> int:
+    return round(at_s * 1000)
