@@ -178,7 +178,11 @@ class Agent:
         self._pump(now_s, elapsed_s)
         if now_s >= self._status_due_s:
             self._send_status(True, now_s)
-        return self._next_due_s(now_s, elapsed_s)
+        return self._due_s(now_s, elapsed_s)
+
+    def next_due_s(self) -> float:
+        """Return when `tick` has something to do (city seconds since 1970); messages may have changed it."""
+        return self._due_s(self._clock.now_s(), self._monotonic())
 
     def sample(self, now_s: float) -> dict[Log, list[Reading]]:
         """Ask the drivers that are due, and return what is worth a message, by log; nothing of it is kept yet."""
@@ -285,7 +289,7 @@ class Agent:
         head = self.outbox.head(log)
         return head.next_n - head.sealed_n
 
-    def _next_due_s(self, now_s: float, elapsed_s: float) -> float:
+    def _due_s(self, now_s: float, elapsed_s: float) -> float:
         dues = [source.due_s for source in self._sources]
         dues.append(self._status_due_s)
         if self._linger_until_s > now_s and self._unsealed("readings"):
@@ -358,7 +362,10 @@ class _Source:
             self.start(now_s)
             if now_s < self.due_s:
                 return None
-        at_s = self.due_s if now_s - self.due_s <= min(late_s, self._interval_s / 2) else now_s
+        if self._is_aligned:
+            at_s = self._after(now_s) - self._interval_s
+        else:
+            at_s = self.due_s if now_s - self.due_s <= min(late_s, self._interval_s / 2) else now_s
         self.due_s = self._after(now_s)
         try:
             measurement = self._driver.read(at_s)
