@@ -211,7 +211,8 @@ class Network:
         """
         fix = "Make it again with Network.save, or from OSM with routing.osm.read_osm."
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # Opened here: np.load leaves the file open when it turns out to be none of its own.
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 if str(arrays["format"]) != _FORMAT:
                     raise BadFile(f"The format {str(arrays['format'])!r} is not {_FORMAT!r}.", fix, file=str(path))
                 return cls(**{one.name: arrays[one.name] for one in fields(cls)})

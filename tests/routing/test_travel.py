@@ -1,0 +1,141 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from city.errors import BadInput
+from routing.geometry import distance_m
+from routing.network import Network
+from routing.travel import TravelTable, TravelTimes
+from tests.parts import require
+from tests.routing.town import NETWORK, grid
+
+
+def random_network(seed: int, n: int = 40, m: int = 160) -> Network:
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, n, m), rng.integers(0, n, m)
+    ring = np.arange(n)
+    a, b = np.r_[a, ring], np.r_[b, np.roll(ring, -1)]
+    return Network(
+        6.5 + rng.random(n) / 50,
+        53.2 + rng.random(n) / 80,
+        a,
+        b,
+        rng.integers(50, 3000, len(a)).astype(float),
+        rng.choice([15.0, 30.0, 50.0, 80.0], len(a)),
+    )
+
+
+def by_floyd_warshall(network: Network, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds, and of the fastest ways the metres of the shortest: slow, plain, and no code of the product."""
+    n = network.n_nodes
+    best = [[(float("inf"), float("inf"))] * n for _ in range(n)]
+    for i in range(n):
+        best[i][i] = (0.0, 0.0)
+    seconds = network.edge_length_m / (network.edge_speed_kph / 3.6) * factor
+    for a, b, s, m in zip(network.edge_from, network.edge_to, seconds, network.edge_length_m, strict=True):
+        best[a][b] = min(best[a][b], (round(float(s), 3), float(m)))
+    for k in range(n):
+        for i in range(n):
+            for j in range(n):
+                through = (best[i][k][0] + best[k][j][0], best[i][k][1] + best[k][j][1])
+                if (round(through[0], 3), through[1]) < (round(best[i][j][0], 3), best[i][j][1]):
+                    best[i][j] = through
+    return np.array(best)[:, :, 0], np.array(best)[:, :, 1]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_travel_is_the_fastest_way_and_its_length(seed: int) -> None:
+    network = random_network(seed)
+    factor = np.random.default_rng(seed).choice([1.0, 1.0, 4.0], network.n_edges)
+    seconds, metres = by_floyd_warshall(network, factor)
+    matrix = TravelTimes(network, factor).matrix(np.arange(network.n_nodes))
+    np.testing.assert_allclose(matrix.duration_s, seconds, atol=0.01)
+    np.testing.assert_allclose(matrix.distance_m, metres, atol=0.1)
+
+
+def test_a_way_says_what_the_matrix_says_and_follows_the_streets() -> None:
+    network = random_network(3)
+    travel = TravelTimes(network)
+    matrix = travel.matrix(np.arange(10))
+    for way, (a, b) in zip(travel.ways([(0, 9), (9, 0), (4, 4)]), [(0, 9), (9, 0), (4, 4)], strict=True):
+        assert way.duration_s == matrix.duration_s[a, b]
+        assert way.distance_m == matrix.distance_m[a, b]
+        assert way.line[0].tolist() == [network.node_lon[a], network.node_lat[a]]
+        assert way.line[-1].tolist() == [network.node_lon[b], network.node_lat[b]]
+    corners = {tuple(point) for point in zip(NETWORK.node_lon.tolist(), NETWORK.node_lat.tolist(), strict=True)}
+    path = TravelTimes(NETWORK).path(0, 143)
+    assert set(path) <= corners
+    steps = distance_m(*zip(*path[:-1], strict=True), *zip(*path[1:], strict=True))
+    assert steps.max() < 205.0
+
+
+def test_a_jam_costs_time_and_is_driven_around() -> None:
+    network = grid(6)
+    along_first_row = (network.edge_from < 6) & (network.edge_to < 6)
+    free, jammed = TravelTimes(network), TravelTimes(network, np.where(along_first_row, 8.0, 1.0))
+    assert free.matrix([0, 5]).duration_s[0, 1] == pytest.approx(120.0)
+    around = jammed.matrix([0, 5])
+    assert around.duration_s[0, 1] == pytest.approx(7 * 24.0)
+    assert around.distance_m[0, 1] == pytest.approx(1400.0)
+
+
+def test_points_may_stand_more_than_once() -> None:
+    matrix = TravelTimes(NETWORK).matrix([5, 5, 0])
+    assert matrix.duration_s[0].tolist() == matrix.duration_s[1].tolist()
+    assert matrix.duration_s[0, 1] == 0.0
+
+
+def test_no_way_is_infinite_not_a_number_of_seconds() -> None:
+    network = Network([6.0, 6.001], [53.0, 53.0], [0], [1], [67.0], [30.0])
+    matrix = TravelTimes(network).matrix([0, 1])
+    assert matrix.duration_s.tolist() == [[0.0, pytest.approx(8.04)], [np.inf, 0.0]]
+    assert np.isposinf(matrix.distance_m[1, 0])
+    with pytest.raises(BadInput, match="no way"):
+        TravelTimes(network).path(1, 0)
+
+
+@pytest.mark.parametrize("factor", [np.nan, 0.0, -1.0, np.inf])
+def test_a_factor_that_is_no_positive_number_is_refused(factor: float) -> None:
+    factors = np.ones(NETWORK.n_edges)
+    factors[3] = factor
+    with pytest.raises(BadInput, match="above 0"):
+        TravelTimes(NETWORK, factors)
+
+
+def test_factors_for_another_network_are_refused() -> None:
+    with pytest.raises(BadInput, match="do not fit"):
+        TravelTimes(NETWORK, np.ones(3))
+
+
+def test_travel_times_pickle() -> None:
+    travel = TravelTimes(NETWORK)
+    before = travel.matrix([0, 100]).duration_s
+    again = pickle.loads(pickle.dumps(travel))
+    np.testing.assert_array_equal(again.matrix([0, 100]).duration_s, before)
+
+
+def test_a_table_made_elsewhere_serves_as_travel() -> None:
+    table = TravelTable([6.0, 6.1], [53.0, 53.0], [[0, 60], [90, 0]], [[0, 500], [700, 0]])
+    points, away_m = table.snap([6.099], [53.0])
+    assert points.tolist() == [1]
+    assert away_m[0] == pytest.approx(67, abs=1)
+    assert table.matrix([1, 0]).duration_s.tolist() == [[0, 90], [60, 0]]
+    assert table.ways([(1, 0)])[0].distance_m == 700
+    with pytest.raises(BadInput, match="does not fit"):
+        TravelTable([6.0], [53.0], [[0, 1]], [[0, 1]])
+
+
+def test_the_matrix_of_a_real_city_is_quick_and_complete() -> None:
+    """300 x 300 take about 0.2 s; ten times that is allowed for a busy machine."""
+    from time import perf_counter
+
+    from routing.osm import read_osm
+
+    network = read_osm(require("shared-data") / "osm" / "heidelberg.test.osm.pbf")
+    nodes = np.random.default_rng(0).choice(network.n_nodes, 300, replace=False)
+    began = perf_counter()
+    matrix = TravelTimes(network).matrix(nodes)
+    assert perf_counter() - began < 2.0
+    assert np.isfinite(matrix.duration_s).all()
+    assert (matrix.distance_m[~np.eye(300, dtype=bool)] > 0).all()
