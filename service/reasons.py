@@ -36,7 +36,7 @@ def proposal_reason(
         names = " and ".join(place_name(register, one.entity) for one in jams)
         saving = f", which saves {duration_text(saved_s)}" if saved_s and saved_s > 0 else ""
         parts.append(f"Jam at {names}: rounds go around it{saving}")
-    return f"{'; '.join(parts)}, {signed_km(distance_m)}, {signed_minutes(duration_s)}"
+    return f"{'; '.join(parts)}, {signed_km(distance_m)}, {signed_minutes(duration_s)}."
 
 
 def _dumping_part(register: Register, snapshot: Snapshot, plan: Plan, incident: Incident, zone: ZoneInfo) -> str:
