@@ -1,8 +1,8 @@
 """The desk: incidents, plans and proposals, what people decided about them, and the trail of those decisions.
 
 Kept with SQLAlchemy in SQLite (WAL, durable at every commit; several threads and processes may use it at once). The
-queries use nothing that only SQLite knows, and rows that decide are locked where a database locks rows, so that
-PostgreSQL can take its place.
+queries use nothing that only SQLite knows, and rows that decide are locked where a database locks rows. PostgreSQL is
+meant to take its place in a city and is not supported yet: its driver is no dependency, so no test runs against it.
 """
 
 import math

@@ -1,7 +1,8 @@
 """Time series in InfluxDB 2.x: for a city, next to its dashboards.
 
 A measurement is a quantity, its one tag is the entity, its fields are `value` (float, absent when unknown) and
-`quality` (an integer, always there, see `store.points.QUALITIES`), its time has ms.
+`quality` (an integer, always there: the code of `store.points.CODES`, plus 4 where the value is unknown), its time
+has ms.
 
 Written as joined line protocol, synchronously: the client's batching writer loses points without a word when the
 server is down. Read as raw CSV: the client's record objects cost ten times as much. Why the queries look as they do
@@ -33,6 +34,9 @@ _NAMES_PER_QUERY = 1_000
 _TIMEOUT_MS = 30_000
 _END_OF_TIME_MS = 9_000_000_000_000
 _BARE = Dialect(header=False, annotations=[])
+# Values and qualities are read one after the other: only a mark tells an unknown value from one that was written
+# in between.
+_UNKNOWN = 4
 _FIGURES = ("count", "sum", "min", "max", "last")
 
 
@@ -76,14 +80,13 @@ class InfluxSeries:
 
     def latest(self, quantity: str, entities: Iterable[str] | None = None) -> dict[str, Sample]:
         """See `SeriesStore.latest`."""
-        found = {}
+        found: dict[str, Sample] = {}
         pipelines = {"value": ("value", "last()"), "quality": ("quality", "last()")}
         for one in self._ask(pipelines, quantity, entities, 0, _END_OF_TIME_MS):
             for entity, qualities in one["quality"].items():
-                known = one["value"].get(entity)
-                # An older value is of another moment: the newest thing known is then that it is unknown.
-                value = float(known.values[0]) if known and known.times == qualities.times else None
-                found[entity] = Sample(_times_s(qualities.times)[0], value, QUALITIES[int(qualities.values[0])])
+                sample = _newest(qualities, one["value"].get(entity, _NOTHING))
+                if sample:
+                    found[entity] = sample
         return found
 
     def window(self, entity: str, quantity: str, start_s: float, end_s: float) -> Series:
@@ -166,8 +169,10 @@ class InfluxSeries:
         if prefix is None:
             entity = re.sub(r"([,= ])", r"\\\1", point.entity)
             prefix = self._prefixes[names] = f"{point.quantity},entity={entity} "
-        value = "" if point.value is None else f"value={float(point.value)!r},"
-        return f"{prefix}{value}quality={CODES[point.quality]}i {point.at_ms}"
+        code = CODES[point.quality]
+        if point.value is None:
+            return f"{prefix}quality={code | _UNKNOWN}i {point.at_ms}"
+        return f"{prefix}value={float(point.value)!r},quality={code}i {point.at_ms}"
 
     def _ask(
         self,
@@ -287,14 +292,22 @@ def _times_s(times: Sequence[str]) -> NDArray[np.float64]:
     return _times_ms(times) / 1000
 
 
+def _newest(qualities: _Column, known: _Column) -> Sample | None:
+    code = int(qualities.values[-1])
+    quality = QUALITIES[code & ~_UNKNOWN]
+    if code & _UNKNOWN and known.times != qualities.times:
+        return Sample(_times_s(qualities.times)[-1], None, quality)
+    return Sample(_times_s(known.times)[-1], float(known.values[-1]), quality) if known.times else None
+
+
 def _series(qualities: _Column, known: _Column) -> Series:
     at_ms = _times_ms(qualities.times)
+    code = np.array(qualities.values, dtype=np.int64)
     value = np.full(at_ms.size, np.nan)
-    known_ms = _times_ms(known.times)
-    where = np.minimum(np.searchsorted(at_ms, known_ms), at_ms.size - 1)
-    both = at_ms[where] == known_ms
-    value[where[both]] = np.array(known.values, dtype=np.float64)[both]
-    return Series(at_ms / 1000, value, QUALITY_NAMES[np.array(qualities.values, dtype=np.intp)])
+    _, where, of_known = np.intersect1d(at_ms, _times_ms(known.times), assume_unique=True, return_indices=True)
+    value[where] = np.array(known.values, dtype=np.float64)[of_known]
+    seen = ~np.isnan(value) | (code & _UNKNOWN > 0)
+    return Series(at_ms[seen] / 1000, value[seen], QUALITY_NAMES[code[seen] & ~_UNKNOWN])
 
 
 def _common(columns: Sequence[_Column]) -> list[_Column]:

@@ -2,7 +2,7 @@
 # Make an InfluxDB 2.x server (`influxd`) available to tests and to `make demo ARGS="--store influxdb"`.
 #
 # Does nothing if one is on PATH or in the user's cache folder; otherwise builds the released
-# version from its Go module (about six minutes on two cores). A city installs the vendor's
+# version from its Go module (about six minutes on two cores, 2 GB under $TMPDIR). A city installs the vendor's
 # package or image instead. The last line printed is the path of the server.
 #
 # Exit codes: 0 there is one, 3 tools to build it are missing, other the build failed.
@@ -57,16 +57,15 @@ trap 'rm -rf "$work" "$unfinished"' EXIT
 
 cd "$work"
 export GOWORK=off
+# Go remembers where the Rust library was and not whether it still is there: in a cache that an earlier build left,
+# whole or not, the link can fail. So each build has its own, and leaves nothing.
+export GOCACHE="$work/cache"
 echo "influxd: building $version in a throw-away Go module; this takes about six minutes" >&2
 go mod init ronde.invalid/influxd >&2
 go get -tool "github.com/influxdata/influxdb/v2/cmd/influxd@v$version" >&2
 go get -tool github.com/influxdata/pkg-config@v0.3.0 >&2
 # This pkg-config builds the server's Rust library and hands every other question to the real one on PATH.
 go build -o "$work/pkg-config" github.com/influxdata/pkg-config >&2
-
-# An interrupted build leaves this cache of the Rust library half written.
-gocache=$(go env GOCACHE)
-rm -rf "${gocache:?}/pkgconfig"
 
 PKG_CONFIG="$work/pkg-config" CGO_ENABLED=1 RUSTFLAGS="--cap-lints warn" \
     go build -tags sqlite_foreign_keys,sqlite_json \

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 import urllib3
 
@@ -144,6 +145,26 @@ def test_an_overloaded_server_says_when_to_come_back(status: int, door: str) -> 
     ):
         _everything(store)[door]()
     assert caught.value.retry_after_s == 7.0
+
+
+def test_a_point_that_is_written_while_we_read_is_not_yet_there_rather_than_unknown() -> None:
+    """Values are read before qualities: the newest of each of these series came in between."""
+    rows = [
+        ",value,0,2026-03-02T06:00:00Z,1.5,k-1",
+        ",quality,0,2026-03-02T06:00:00Z,0,k-1",
+        ",quality,0,2026-03-02T06:01:00Z,0,k-1",
+        ",quality,1,2026-03-02T06:01:00Z,0,k-2",
+        ",quality,2,2026-03-02T06:01:00Z,4,k-3",
+    ]
+    body = "\r\n".join(rows).encode()
+    with _answering(200, body, {"Content-Type": "text/csv"}) as url, open_series(url, "token") as store:
+        found = store.windows(["k-1", "k-2", "k-3"], "fill_ratio", 0, 5e9)
+        assert found["k-1"].value.tolist() == [1.5]
+        assert found["k-2"].value.size == 0
+        assert np.isnan(found["k-3"].value).tolist() == [True]
+        latest = store.latest("fill_ratio")
+        assert (latest["k-1"].value, latest["k-3"].value) == (1.5, None)
+        assert "k-2" not in latest
 
 
 def test_an_answer_that_is_broken_off_is_never_taken_for_all_points() -> None:
