@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from city.spelling import did_you_mean
+from city.spelling import nearest_word
 
 # Each kind of a register, with what one of it is called. Together the kinds of places share one space of ids.
 PLACE_KINDS = {
@@ -31,6 +31,8 @@ _REFERENCES = (
 # Unloading sites may stand in another region; everything else of a city is near.
 _FAR_KM = {"clusters": 60.0, "junctions": 60.0, "depots": 60.0, "unloading_sites": 200.0}
 _ENOUGH_PLACES = 5
+# A file of another city has thousands of strange ids, and to look for the nearest of each would take minutes.
+_SEARCHES = 20
 _KM_PER_DEGREE = 111.2
 
 
@@ -129,14 +131,17 @@ def _dangling(
         if not set(partial).isdisjoint(targets):
             continue
         known = {one.id for target in targets for one in kinds.get(target, ())}
+        searched = 0
         for index, one in enumerate(kinds.get(kind, ())):
             target = getattr(one, field)
             if target not in known and target not in excused:
                 name = f"{one.device}/{one.channel}" if kind == "installations" else one.id
                 problem = f"The {field} {target!r} of {KINDS[kind]} {name!r} is not in the register."
-                fix = did_you_mean(target, known)
-                if not fix.startswith("Did"):
-                    fix = f"Add the {' or '.join(KINDS[one] for one in targets)}, or correct the {field}."
+                fix = f"Add the {' or '.join(KINDS[one] for one in targets)}, or correct the {field}."
+                if searched < _SEARCHES:
+                    searched += 1
+                    nearest = nearest_word(target, sorted(known))
+                    fix = f"Did you mean {nearest!r}?" if nearest else fix
                 yield Fault(At(kind, index), field, problem, fix)
 
 

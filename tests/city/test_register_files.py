@@ -1,6 +1,7 @@
 import contextlib
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -448,3 +449,14 @@ def test_no_damage_to_a_file_does_anything_but_a_bad_register(tmp_path_factory, 
     (folder / file).write_bytes(content[:start] + rubbish + content[min(end, start + 20) :])
     with contextlib.suppress(BadRegister):
         read_register(folder)
+
+
+def test_thousands_of_faults_are_found_in_seconds(tmp_path):
+    clusters = [Cluster(f"k{n}", "", 6.5, 53.2) for n in range(3000)]
+    containers = [Container(f"c{n}", f"k{n}", "glass", 5.0) for n in range(3000)]
+    write_register(Register("emmen", "Europe/Amsterdam", clusters=clusters, containers=containers), tmp_path / "r")
+    text = (tmp_path / "r" / "clusters.geojson").read_text()
+    (tmp_path / "r" / "clusters.geojson").write_text(text.replace('"id": "k', '"id": "cluster-'))
+    started_s = time.monotonic()
+    assert len(errors_of(tmp_path / "r")) == 3000
+    assert time.monotonic() - started_s < 20
