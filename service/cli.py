@@ -97,7 +97,7 @@ def ingest(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def simulate(context: typer.Context) -> None:
     """Make a simulated city, or run its devices (ronde simulate --help says how)."""
-    from simulation.__main__ import main as run_simulation
+    from simulation.command import main as run_simulation
 
     raise typer.Exit(run_simulation(context.args))
 
@@ -114,8 +114,9 @@ def configure_logging(verbose: bool = False) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    _add_demo()
     arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or {"demo", "--help"} & set(arguments):
+        _add_demo()
     try:
         app(args=arguments, prog_name="ronde")
     except RondeError as error:
@@ -141,6 +142,7 @@ def error_line(error: RondeError) -> str:
 
 
 def _add_demo() -> None:
+    # It brings every part of the product with it: other commands start sooner without.
     if importlib.util.find_spec("service.demo") is None:
         return
     demo: Any = importlib.import_module("service.demo")

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from city.errors import BadFile, ExitCode
-from service.importers import ColumnMapping, Imported, Layout, find_sources, import_table, write_table
+
+if TYPE_CHECKING:
+    from service.importers import ColumnMapping, Imported, Layout
 
 register_app = typer.Typer(help="Look after a city's register.", no_args_is_help=True)
 import_app = typer.Typer(help="Turn a city's own history into the layouts that a replay reads.", no_args_is_help=True)
@@ -112,6 +114,8 @@ def import_levels(
     as_json: AsJson = False,
 ) -> None:
     """Turn levels of containers into LEVELS (time, entity, fill_ratio)."""
+    from service.importers import ColumnMapping
+
     mapping = ColumnMapping(
         time_column,
         entity_column,
@@ -145,6 +149,8 @@ def import_counts(
     as_json: AsJson = False,
 ) -> None:
     """Turn hourly counts into SERIES (time, entity, value)."""
+    from service.importers import ColumnMapping
+
     mapping = ColumnMapping(
         time_column,
         entity_column,
@@ -178,7 +184,9 @@ def network_import(
     _print({"out": str(out), **facts}, as_json, f"{out}: {network.n_nodes} nodes, {network.n_edges} directed streets.")
 
 
-def _import(source: list[str], out: Path, mapping: ColumnMapping, layout: Layout, as_json: bool) -> None:
+def _import(source: list[str], out: Path, mapping: "ColumnMapping", layout: "Layout", as_json: bool) -> None:
+    from service.importers import find_sources, import_table, write_table
+
     sources = find_sources(source)
     if out.is_dir():
         raise BadFile("This is a folder.", "Name the file to write, ending in .csv or .parquet.", file=str(out))
@@ -188,7 +196,7 @@ def _import(source: list[str], out: Path, mapping: ColumnMapping, layout: Layout
     _print({"out": str(out), **imported.summary()}, as_json, _summary(imported, out))
 
 
-def _summary(imported: Imported, out: Path) -> str:
+def _summary(imported: "Imported", out: Path) -> str:
     left_out = {
         "without a value": imported.without_value,
         "out of range": imported.out_of_range,
