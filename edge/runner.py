@@ -21,7 +21,7 @@ from edge.outbox import Outbox
 from edge.timekeeping import KernelTime, TimeSense, Trusted, boot_id
 
 _LONGEST_SLEEP_S = 30.0
-_CHECK_BROKER_S = 5.0
+_CHECK_BROKER_S = 3.0
 _logger = logging.getLogger(__name__)
 
 
