@@ -58,7 +58,8 @@ def plan_of(
 ) -> Plan:
     """Return the plan; its id is made from what it says, so that the same plan has the same id."""
     plan = Plan("", made_at_s, tuple(rounds), tuple(unserved), tuple(jobs), based_on)
-    digest = hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest()
+    # Not its encoding: which defaults that leaves out differs for a plan that was pickled.
+    digest = hashlib.sha256(repr(plan).encode()).hexdigest()
     return msgspec.structs.replace(plan, id=f"plan-{digest[:16]}")
 
 
