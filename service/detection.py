@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from city.clock import Clock
 from city.errors import TransientError
 from city.findings import Finding, Incident
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 CATCH_UP_ENTRIES = 1000
 _SNAPSHOT_EVERY_S = 1.0
+_ALL = 1_000_000
 
 
 class DetectionLoop:
@@ -59,6 +62,8 @@ class DetectionLoop:
         self._unwritten: dict[str, Incident] = {}
         self._position = 0
         self.fault = ""
+        self.skipped = 0
+        self.skipped_because = ""
 
     @property
     def position(self) -> int:
@@ -80,8 +85,8 @@ class DetectionLoop:
             self._catch_up()
             while not self._stop.is_set():
                 began_s = time.monotonic()
-                more = self._tick()
                 self.fault = ""
+                more = self._tick()
                 if not more:
                     self._stop.wait(max(0.0, self._tick_s - (time.monotonic() - began_s)))
         except Exception as error:
@@ -99,6 +104,7 @@ class DetectionLoop:
                 shown_s = time.monotonic()
         if entries:
             logger.info("The ledger's %d entries are read; detection is up to date.", entries)
+        self._compare_with_desk()
 
     def _tick(self) -> bool:
         taken = self._take(CATCH_UP_ENTRIES)
@@ -112,16 +118,33 @@ class DetectionLoop:
         entries = self._reader.read(self._position, limit)
         if not entries:
             return 0
+        self._position += len(entries)
         rows: list[Row] = []
         for entry in entries:
             rows += rows_of(entry, self._register)
-        self._note(self._detectors.feed(rows, entries[-1].received_at_s))
-        self._position += len(entries)
+        try:
+            self._note(self._detectors.feed(rows, entries[-1].received_at_s))
+        except Exception as error:
+            # One batch that a model cannot take must not blind the city: it is left out, and the health check says so.
+            self.skipped += len(entries)
+            self.skipped_because = str(error) or type(error).__name__
+            logger.exception("Entries %d to %d are left out of detection.", entries[0].position, entries[-1].position)
         return len(entries)
 
     def _note(self, findings: list[Finding]) -> None:
         for incident in self._book.take(findings):
             self._unwritten[incident.id] = incident
+
+    def _compare_with_desk(self) -> None:
+        """After a start: write only what the desk does not have yet, and end what nothing says any more."""
+        lasting = {one.id for one in self._book.lasting}
+        for known in self._desk.incidents(limit=_ALL):
+            said = self._unwritten.get(known.id)
+            if said is not None and _undecided(said) == _undecided(known):
+                del self._unwritten[known.id]
+            elif said is None and known.cleared_at_s is None and known.id not in lasting:
+                over = msgspec.structs.replace(known, cleared_at_s=self._clock.now_s(), status="closed")
+                self._unwritten[known.id] = over
 
     def _write_down(self) -> list[Incident]:
         written: list[Incident] = []
@@ -132,9 +155,17 @@ class DetectionLoop:
                 self.fault = str(error)
                 logger.warning("The desk does not take incidents now: %s", error)
                 break
+            except Exception as error:
+                self.fault = f"Incident {incident.id} cannot be kept: {error}"
+                logger.exception("Incident %s cannot be kept.", incident.id)
             del self._unwritten[incident.id]
         return written
 
     def _show(self, incidents: list[Incident], entries: int, *, ready: bool) -> None:
         snapshot = self._detectors.snapshot(self._clock.now_s(), self._position, entries, ready)
         self._on_snapshot(snapshot, incidents)
+
+
+def _undecided(incident: Incident) -> Incident:
+    """Return what the detectors said of an incident, without what people decided about it."""
+    return msgspec.structs.replace(incident, status="open", decided_by="", decided_at_s=None, note="")

@@ -27,6 +27,9 @@ def _detection(runtime: Runtime) -> Check:
     lag = snapshot.entries - snapshot.position
     if runtime.detection.fault:
         return Check(name="detection", status="fail", detail=runtime.detection.fault, value=lag, unit="entries")
+    if skipped := runtime.detection.skipped:
+        detail = f"{skipped} entries were left out, because a model failed on them: {runtime.detection.skipped_because}"
+        return Check(name="detection", status="fail", detail=detail, value=skipped, unit="entries")
     if not snapshot.ready:
         detail = f"The ledger is being read: {snapshot.position} of {snapshot.entries} entries."
         return Check(name="detection", status="warn", detail=detail, value=lag, unit="entries")
