@@ -15,6 +15,8 @@ BatchFaultReason = Literal["unreadable-body", "broken-chain"]
 MAX_AHEAD_S = 300.0
 # 2000-01-01T00:00Z: no sensor of any city's history is older, a clock that lost its battery is.
 MIN_AT_S = 946_684_800.0
+# Millions of values a day pass here, so the bounds stand ready.
+_BOUNDS = {quantity.name: (quantity.low, quantity.high) for quantity in QUANTITIES.values()}
 
 
 class ReadingFault(NamedTuple):
@@ -68,6 +70,15 @@ def meaning_of(
         return None, [ReadingFault(n, "not-installed", f"channel {reading.channel!r} watched nothing at that time")]
     if reading.place is not None and not _is_place(register, reading.place):
         return None, [ReadingFault(n, "unknown-place", f"the register has no place {reading.place!r}")]
+    for name, value in reading.values.items():
+        bounds = _BOUNDS.get(name)
+        if bounds is None or (value is not None and not bounds[0] <= value <= bounds[1]):
+            return _partial(reading, n, entity, at_s)
+    return Meaning(entity, at_s, reading.values, reading.quality), []
+
+
+def _partial(reading: Reading, n: int, entity: str, at_s: float) -> tuple[Meaning | None, list[ReadingFault]]:
+    """Return what remains of a reading of which some values cannot be believed."""
     faults: list[ReadingFault] = []
     values: dict[str, float | None] = {}
     quality = reading.quality

@@ -53,8 +53,8 @@ class Receiver:
     """Takes messages from a client in groups; a group is in the ledger before anybody is told that it is.
 
     One thread does everything: it reads until a group is full or has lingered, judges it, commits it with one fsync,
-    acknowledges to devices and broker, and only then reads on. So what is unacknowledged is bounded by one group and
-    one read of the socket, and a slow disk makes the broker wait instead of filling memory.
+    acknowledges to devices and broker, and only then reads on. So what is unacknowledged is bounded by one group, and
+    a slow disk makes the broker wait instead of filling memory.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Receiver:
     linger_s
         Real seconds for which a group waits for more.
     group
-        Messages after which it waits no longer.
+        Messages after which it waits no longer, and reads no more until they are committed.
     """
 
     def __init__(
@@ -94,6 +94,8 @@ class Receiver:
         self._connected_s = 0.0
         self._retry_at_s = 0.0
         self._held: set[LogKey] = set()
+        self._is_paused = False
+        self._is_finishing = False
         self.counters = Counters()
         self.delay_ms = 0.0
         self.ledger_error = ""
@@ -136,7 +138,8 @@ class Receiver:
 
     def finish(self, within_s: float = 2.0) -> None:
         """Read nothing more, commit what was received, and let the acknowledgements go out."""
-        self._client.pause()
+        self._is_finishing = True
+        self._pause()
         self._commit_group()
         until_s = time.monotonic() + within_s
         while True:
@@ -153,6 +156,13 @@ class Receiver:
         again = elapsed_s - self._connected_s < _AGAIN_S
         arrival = Arrival(delivery.topic, delivery.payload, self._clock.now_s(), again)
         self._waiting.append(_Received(arrival, delivery, elapsed_s))
+        if len(self._waiting) >= self._group:
+            # Or one turn of the loop would go on for as long as the broker has more.
+            self._pause()
+
+    def _pause(self) -> None:
+        self._is_paused = True
+        self._client.pause()
 
     def _retry(self, timeout_s: float) -> int:
         """Keep the connection alive while the disk takes nothing, and try the group again when it is time."""
@@ -178,7 +188,6 @@ class Receiver:
             _log.warning("The disk takes readings again.")
             self.ledger_error = ""
             self._retry_at_s = 0.0
-            self._client.resume()
         for (_, key), is_kept in zip(outcome.letters, kept, strict=True):
             if key and not is_kept:
                 # Telling this device to go on would lose what could not be kept.
@@ -186,6 +195,9 @@ class Receiver:
         group, self._waiting = self._waiting, []
         self._acknowledge(outcome)
         self._client.acknowledge(one.delivery for one in group)
+        if self._is_paused and not self._is_finishing:
+            self._is_paused = False
+            self._client.resume()
         self._count(outcome, len(group), kept.count(False))
         self.delay_ms = (time.monotonic() - group[0].elapsed_s) * 1000
         return len(group)
@@ -303,4 +315,4 @@ class Receiver:
             _log.error("Receiving waits, because the disk takes nothing: %s", error)
         self.ledger_error = str(error)
         self._retry_at_s = time.monotonic() + _DISK_RETRY_S
-        self._client.pause()
+        self._pause()

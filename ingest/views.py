@@ -118,7 +118,8 @@ class SeriesFeed:
         """Feed until `stop`; what goes wrong is retried or said, and never raised."""
         while not self._is_over():
             if self._status.state == "stopped":
-                self._pause(None)
+                self._note(behind=max(0, self._reader.count() - self._cursor.position))
+                self._pause(1.0)
                 continue
             try:
                 fed = self.step()
@@ -167,7 +168,7 @@ class SeriesFeed:
             return False
         return self._status.state != "running" or time.monotonic() >= self._stop_at_s
 
-    def _pause(self, seconds: float | None) -> None:
+    def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
         self._wake.clear()
 

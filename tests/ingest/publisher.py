@@ -1,6 +1,7 @@
 """Devices in a process of their own: real outboxes and uplinks, fed with made-up readings, until SIGTERM.
 
-``python -m tests.ingest.publisher FOLDER HOST:PORT``; ends with exit code 0 when every outbox is empty.
+``python -m tests.ingest.publisher FOLDER HOST:PORT [trusting]``; ends with exit code 0 when every outbox is empty.
+A trusting one forgets what the broker has confirmed, instead of what is in the ledger: the control that must fail.
 """
 
 import signal
@@ -24,7 +25,7 @@ DRAIN_S = 30.0
 class Node:
     """A device: its outbox, its connection and the way of its two logs."""
 
-    def __init__(self, device: str, folder: Path, host: str, port: int, witness: Witness) -> None:
+    def __init__(self, device: str, folder: Path, host: str, port: int, witness: Witness, trusts: bool) -> None:
         self.device = device
         self.outbox = Outbox(folder / f"{device}.sqlite", device, witness)
         self.client = MqttClient(host, port, device, retry_s=0.05, max_retry_s=0.2)
@@ -33,6 +34,7 @@ class Node:
         self.client.on_connected = self.connected
         self.client.on_disconnected = lambda _: [one.disconnected() for one in self.uplinks.values()] and None
         self.uplinks = {log: Uplink(self.outbox, log, self.send, ack_timeout_s=0.5) for log in LOGS}
+        self.trusts = trusts
         self.made = 0
 
     def measure(self, log: Log, count: int) -> None:
@@ -62,19 +64,24 @@ class Node:
         for uplink in self.uplinks.values():
             uplink.due(time.monotonic())
             uplink.pump(time.monotonic())
+        if self.trusts and self.client.in_flight == 0:
+            for log in LOGS:
+                head = self.outbox.head(log)
+                self.outbox.acknowledge(log, head.log_id, head.sealed_n)
+                self.uplinks[log].connected(time.monotonic())
 
     @property
     def pending(self) -> int:
         return sum(self.outbox.pending(log) for log in LOGS)
 
 
-def main(folder: Path, address: str) -> int:
+def main(folder: Path, address: str, trusts: bool) -> int:
     host, _, port = address.rpartition(":")
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     loop = Loop()
     with Witness(folder / "produced.csv") as witness:
-        nodes = [Node(device, folder, host, int(port), witness) for device in CHANNELS]
+        nodes = [Node(device, folder, host, int(port), witness, trusts) for device in CHANNELS]
         for node in nodes:
             loop.add(node.client)
         until_s = float("inf")
@@ -95,4 +102,4 @@ def main(folder: Path, address: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], "trusting" in sys.argv[3:]))

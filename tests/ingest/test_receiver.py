@@ -54,7 +54,7 @@ class Field:
         self.loop.wait_connected(self.devices)
         self.run(0.2)
 
-    def connect(self) -> None:
+    def connect(self, group: int = 500) -> None:
         """Begin as the process does."""
         self.client = MqttClient(
             self.broker.host, self.broker.port, self.client_id, clean=False, manual_ack=True, retry_s=0.05
@@ -67,6 +67,7 @@ class Field:
             self.dead_letters,
             SteppedClock(NOW_S),
             rewinds=Rewinds(interval_s=0.05, patience=3),
+            group=group,
         )
         self.loop.add(self.client)
         self.loop.wait_connected(self.client)
@@ -123,6 +124,20 @@ def test_many_batches_are_committed_together_and_acknowledged_once_per_log(field
     assert len(field.entries()) == 400
     assert field.receiver.counters.commits < 60
     assert len(field.acks) < 120
+
+
+def test_what_is_unacknowledged_stays_bounded_however_much_waits(field: Field) -> None:
+    field.loop.remove(field.client)
+    for content in chain(800, size=5):
+        field.send(sealed(content))
+    assert field.run(until=lambda: field.devices.in_flight == 0)
+    field.connect(group=50)
+    groups = []
+    end = time.monotonic() + 15
+    while sum(groups) < 800 and time.monotonic() < end:
+        groups.append(field.receiver.step(0.02))
+    assert sum(groups) == 800
+    assert max(groups) == 50
 
 
 def test_a_repeat_is_acknowledged_again_and_not_stored_again(field: Field) -> None:
