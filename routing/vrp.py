@@ -12,6 +12,7 @@ How it is put, where PyVRP has no word for it:
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pyvrp
@@ -57,6 +58,8 @@ def search(
     if not crew.jobs or not crew.outings:
         return [list(order) for order in start]
     model = _Model(crew, keep_s)
+    if not model.vehicles or not model.jobs:
+        return [list(order) for order in start]
     rng = pyvrp.RandomNumberGenerator(seed=seed)
     local = LocalSearch(model.data, rng, compute_neighbours(model.data), PerturbationManager())
     for operator in OPERATORS:
@@ -78,10 +81,19 @@ class _Model:
         self.crew = crew
         self.base_s = math.floor(min(one.free_s for one in crew.outings))
         self.vehicles = [o for o, one in enumerate(crew.outings) if one.free_s < one.end_s]
-        self.jobs = [j for j in range(len(crew.jobs)) if self._latest(j) >= 0]
+        # A must job that no truck can do even alone would keep the search among orders that do not fit.
+        self.jobs = [j for j in range(len(crew.jobs)) if self._can_be_done(j)]
         self.vehicle_of = {o: v for v, o in enumerate(self.vehicles)}
         self.client_of = {j: c for c, j in enumerate(self.jobs)}
-        self.data = self._data(keep_s)
+        # Clients that keep trucks under way in the plan: they have to be brought home even without jobs.
+        under_way = [o for o in self.vehicles if crew.outings[o].under_way]
+        self.pins = {o: len(self.jobs) + i for i, o in enumerate(under_way)}
+        self.keep_s = keep_s
+
+    @cached_property
+    def data(self) -> pyvrp.ProblemData:
+        """The crew's work in PyVRP's words."""
+        return self._data(self.keep_s)
 
     def solution(self, orders: Sequence[Order]) -> pyvrp.Solution:
         """Return the orders as PyVRP's solution."""
@@ -111,6 +123,10 @@ class _Model:
             return Activity(ActivityType.CLIENT, self.client_of[item])
         return Activity(ActivityType.DEPOT, -1 - item)
 
+    def _can_be_done(self, job: int) -> bool:
+        ways: list[Order] = [[job], *([-1 - s, job] for s in range(len(self.crew.sites)))]
+        return self._latest(job) >= 0 and any(self.crew.drive(o, way).fits for o in self.vehicles for way in ways)
+
     def _latest(self, job: int) -> int:
         one = self.crew.jobs[job]
         if one.latest_s is None:
@@ -133,13 +149,9 @@ class _Model:
         depots += [pyvrp.Depot(crew.start_row(o)) for o in self.vehicles]
         depots += [self._end(o, n_rows + v) for v, o in enumerate(self.vehicles)]
         clients = [self._client(j) for j in self.jobs]
-        # Clients that keep trucks under way in the plan: they have to be brought home even without jobs.
-        self.pins: dict[int, int] = {}
-        for o in self.vehicles:
-            if crew.outings[o].under_way:
-                self.pins[o] = len(clients)
-                pin = pyvrp.Client(crew.start_row(o), pickup=[0, 0], required=False, prize=self._outweighing())
-                clients.append(pin)
+        clients += [
+            pyvrp.Client(crew.start_row(o), pickup=[0, 0], required=False, prize=self._outweighing()) for o in self.pins
+        ]
         durations, distances = self._matrices(n_rows)
         kept = keep_s > 0 and any(one >= 0 for one in crew.keeper)
         profiled = kept or bool(self.pins)

@@ -140,6 +140,26 @@ def test_nothing_to_do_is_an_empty_plan() -> None:
     assert (plan.rounds, plan.unserved) == ((), ())
 
 
+def test_after_the_shift_nothing_is_driven_and_everything_is_named() -> None:
+    day = problem(some_jobs(5), now_s=DAY_S + 15 * 3600.0)
+    plan = plan_day(day, seconds=0.2)
+    assert plan.rounds == ()
+    assert {one.reason for one in plan.unserved} == {NO_TIME}
+
+
+def test_windows_that_are_all_over_are_named() -> None:
+    plan = plan_day(problem((job("over", 1, 1, latest_s=SEVEN_S - 3600.0),)), seconds=0.2)
+    assert [one.reason for one in plan.unserved] == [NO_TIME_IN_WINDOW]
+
+
+def test_a_must_job_that_nobody_can_do_does_not_spoil_the_rest() -> None:
+    impossible = [job(f"never-{c}", c, 11, load_kg=4500.0) for c in range(6)]
+    late = [job(f"late-{c}", c, 10, latest_s=SEVEN_S + 200.0) for c in range(6)]
+    jobs = (*[one for one in some_jobs(25) if one.lat < corner(0, 10)[1] - 1e-4], *impossible, *late)
+    plan = plan_day(problem(jobs), iterations=150)
+    assert {one.job for one in plan.unserved} == {one.id for one in (*impossible, *late)}
+
+
 def test_the_same_seed_gives_the_same_plan() -> None:
     day = problem(some_jobs(40, seed=5))
     assert plan_day(day, seed=3, iterations=200) == plan_day(day, seed=3, iterations=200)
