@@ -6,13 +6,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broker.codec import body_hash
+from broker.topics import UpLeaf
 from city.devices import Device
 from city.readings import Reading
 from city.register import Register
 from ingest.gate import Accepted, Arrival, Decision, Duplicate, Rejected, Rewind, judge
-from ledger import Ledger
+from ledger import Entry, Ledger, Recent
 from tests.ingest.town import CITY, NOW_S, arrival, body, chain, reading, register, sealed
 
 
@@ -50,6 +53,10 @@ def _long(readings: int) -> bytes:
     one = msgspec.to_builtins(reading(0))
     raw = {"v": 1, "device": "node-1", "log_id": "log-a", "n0": 0, "prev": "", "salt": "s", "boot": "b"}
     return json.dumps({**raw, "readings": [one] * readings}).encode()
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 _GOOD = sealed(body([reading(0)]))
@@ -292,3 +299,47 @@ def test_a_plain_reading_that_cannot_be_used_is_refused(past: Ledger, message: b
     decision = judge(arrival(message, "bare", "plain"), register(), past)
     assert isinstance(decision, Rejected), decision
     assert (decision.reason, decision.is_authentic) == (reason, False)
+
+
+class _Empty:
+    """A ledger that has nothing."""
+
+    def head(self, device: str, log_id: str) -> None:
+        return None
+
+    def recent(self, device: str, log_id: str) -> list[Recent]:
+        return []
+
+    def entry(self, recent: Recent) -> Entry:
+        raise KeyError(recent)
+
+
+@given(st.binary(max_size=400), st.sampled_from(["readings", "events", "plain"]), st.sampled_from(["node-1", "bare"]))
+def test_no_bytes_bring_the_gate_down(message: bytes, leaf: UpLeaf, device: str) -> None:
+    assert isinstance(judge(arrival(message, device, leaf), register(), _Empty()), Rejected)
+
+
+@given(st.integers(0, len(_GOOD) - 1), st.integers(1, 255))
+def test_no_changed_byte_of_an_envelope_is_accepted(at: int, change: int) -> None:
+    changed = bytearray(_GOOD)
+    changed[at] ^= change
+    decision = judge(arrival(bytes(changed)), register(), _Empty())
+    assert isinstance(decision, Rejected)
+    assert not decision.is_authentic
+
+
+@given(st.binary(max_size=300) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(_as_json))
+def test_no_body_that_is_authentic_brings_the_gate_down(content: bytes) -> None:
+    decision = judge(arrival(sealed(content)), register(), _Empty())
+    assert isinstance(decision, Rejected)
+    assert decision.is_authentic
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["v", "device", "log_id", "n0", "prev", "salt", "boot", "readings", "x"]),
+        st.none() | st.integers() | st.floats() | st.text() | st.lists(st.integers()) | st.just("node-1"),
+    ).map(_as_json)
+)
+def test_no_object_with_the_right_names_brings_the_gate_down(content: bytes) -> None:
+    assert isinstance(judge(arrival(sealed(content)), register(), _Empty()), Accepted | Rejected | Rewind)

@@ -154,6 +154,29 @@ def test_whole_frames_after_an_old_mark_are_kept(tmp_path: Path) -> None:
         assert again.head("k1", "log-a") == Head(2, entry("k1", 1).body_hash)
 
 
+def test_a_tail_that_is_torn_anywhere_keeps_every_whole_frame(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "first")
+    ledger.append([entry("k1", 0)])
+    ledger.commit()
+    mark = (tmp_path / "first" / "mark").read_bytes()
+    ends = [(tmp_path / "first" / f"{0:020d}.seg").stat().st_size]
+    for n in (1, 2):
+        ledger.append([entry("k1", n)])
+        ledger.commit()
+        ends.append((tmp_path / "first" / f"{0:020d}.seg").stat().st_size)
+    ledger.close()
+    whole = (tmp_path / "first" / f"{0:020d}.seg").read_bytes()
+    for cut in range(ends[0], ends[2] + 1, 3):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        (folder / "mark").write_bytes(mark)
+        (folder / f"{0:020d}.seg").write_bytes(whole[:cut])
+        with Ledger(folder) as again:
+            assert again.count == 1 + sum(cut >= end for end in ends[1:])
+            assert again.truncated_bytes == cut - max(end for end in ends if end <= cut)
+        assert audit(folder).is_intact
+
+
 def test_a_missing_mark_is_made_again(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.append([entry("k1", 0), entry("k1", 1)])
