@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +11,23 @@ from city.errors import BadInput
 from city.findings import DumpingCause, Evidence, Finding, finding_id
 from models.contract import index_of
 from models.parameters import check_finite_and_positive
+from models.piles import (
+    CLUTTER,
+    CLUTTER_SIZES,
+    DUMPED,
+    DUMPED_STEADY,
+    LEFT,
+    LEFT_STEADY,
+    MOST_SEEN,
+    PILE,
+    PILES,
+    SIZES,
+    seen_given_there,
+    size_of_a_dump,
+)
 from models.rows import Booleans, Floats, Integers, Rows
 
 DAY_S = 86_400.0
-PILE = 4
-CLUTTER = 3
-MOST_SEEN = 9
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,13 @@ class DumpingParameters:
     lies_s
         Mean time until it is taken away by somebody who does not tell us.
     sight, sight_poor
-        Share of the objects that a camera counts, by day and at night.
+        Share of the objects that a camera counts, by day and at night, if it is not a steady one.
     occluded
-        Share of the frames in which something stands before the waste.
+        Share of the frames in which something stands before the waste, seen by such a camera.
+    steady
+        Share of the frames in which a steady camera counts what is there.
+    steady_share, steady_weight
+        Share of piles that are seen steadily, before the site is known, and how many frames that assumption is worth.
     clutter_share, clutter_weight
         Share of the time in which something else stands there (bicycles, people), before the site is known, and how
         many frames that assumption is worth.
@@ -55,6 +69,9 @@ class DumpingParameters:
         A level that falls by so much was emptied; the share of emptyings at which the waste beside goes along.
     late_visit_s
         A visit told of longer after the camera's last frame is left out.
+    fixture_share, fixture_memory_s
+        What is seen in all but this share of the frames (fading) belongs to the site: a bench, a bicycle rack. At
+        first that is what the first frames show.
     absorb_s
         What lies there for so long is taken for part of the site.
     forget_s
@@ -67,14 +84,17 @@ class DumpingParameters:
     clear_at: float = 0.1
     sure_of_cause: float = 0.65
     refractory_s: float = 3600.0
-    dumps_per_day: float = 0.06
+    dumps_per_day: float = 0.12
     bags_per_dump: float = 3.0
     lies_s: float = 30 * 3600.0
     sight: float = 0.8
     sight_poor: float = 0.55
     occluded: float = 0.12
-    clutter_share: float = 0.07
-    clutter_weight: float = 200.0
+    steady: float = 0.96
+    steady_share: float = 0.5
+    steady_weight: float = 30.0
+    clutter_share: float = 0.01
+    clutter_weight: float = 30.0
     clutter_lasts_s: float = 6000.0
     frame_weight: float = 0.8
     full_ratio: float = 0.955
@@ -83,6 +103,8 @@ class DumpingParameters:
     emptying_ratio: float = 0.3
     cleared_with_emptying: float = 0.5
     late_visit_s: float = 1800.0
+    fixture_share: float = 0.15
+    fixture_memory_s: float = 4 * DAY_S
     absorb_s: float = 6 * DAY_S
     forget_s: float = 3 * DAY_S
     camera_lost_s: float = DAY_S
@@ -99,9 +121,10 @@ class DumpingParameters:
 class DumpingState(NamedTuple):
     """What is known of ``n`` clusters and their ``n + k`` level sensors; times in s since 1970, NaN = never.
 
-    `belief` is ``(n, 1 + 2 * PILE, CLUTTER)``: the probability of each pile (none; 1.. objects dumped; 1.. objects
-    left for want of room) together with each number of other objects. `fixture` counts what always stands there,
-    `fixture_at_s` when that was last seen. `clutter` and `frames` (fading) give the site's share of clutter.
+    `belief` is ``(n, PILES, CLUTTER)``: the probability of each pile (see `models.piles`) with each kind of clutter.
+    `counts`, ``(n, MOST_SEEN + 1)``, is how long (fading, s) the camera counted each number while nothing was thought
+    to lie there; `fixture` follows from it. `clutter` in `frames` (fading) is the site's share of clutter, `steady` in
+    `filmed` that of piles that are seen steadily.
     """
 
     now_s: Floats
@@ -112,7 +135,9 @@ class DumpingState(NamedTuple):
     frames: Floats
     objects: Floats
     fixture: Floats
-    fixture_at_s: Floats
+    counts: Floats
+    steady: Floats
+    filmed: Floats
     raised_at_s: Floats
     quiet_until_s: Floats
     cause: Floats
@@ -166,8 +191,10 @@ class DumpingModel:
                 raise BadInput(f"Container {container!r} is in {cluster!r}, which is no cluster here.", "Add it.")
         self.index: Mapping[str, int] = index_of((*self.entities, *members))
         self._cluster_of = np.array([*range(len(clusters)), *(clusters[one] for one in members.values())], np.int64)
-        self._log_seen = np.log(_seen_given_there(self.parameters)) * self.parameters.frame_weight
-        self._arrives = _size_of_a_dump(self.parameters.bags_per_dump)
+        p = self.parameters
+        seen = seen_given_there((p.sight, p.sight_poor), p.occluded, p.steady)
+        self._seen = seen**p.frame_weight
+        self._arrives = size_of_a_dump(p.bags_per_dump)
 
     def entity_of(self, i: int) -> str:
         """Return the cluster that index `i` of `index` belongs to."""
@@ -177,7 +204,7 @@ class DumpingModel:
         """Return the state before anything is known: most likely nothing lies there."""
         n, slots = len(self.entities), len(self._cluster_of)
         zero, never = np.zeros(n), np.full(n, np.nan)
-        belief = np.zeros((n, 1 + 2 * PILE, CLUTTER))
+        belief = np.zeros((n, PILES, CLUTTER))
         belief[:, 0, 0] = 1.0
         return DumpingState(
             now_s=np.array(np.nan),
@@ -188,7 +215,9 @@ class DumpingModel:
             frames=zero,
             objects=zero,
             fixture=zero,
-            fixture_at_s=never,
+            counts=np.zeros((n, MOST_SEEN + 1)),
+            steady=zero,
+            filmed=zero,
             raised_at_s=never,
             quiet_until_s=np.full(n, -np.inf),
             cause=zero,
@@ -240,13 +269,16 @@ class DumpingModel:
         belief = s.belief[e]
         stays = np.exp(-elapsed_s / p.clutter_lasts_s)[:, None, None]
         share = (s.clutter[e] + p.clutter_share * p.clutter_weight) / (s.frames[e] + p.clutter_weight)
-        usual = np.column_stack([1 - share, 0.67 * share, 0.33 * share])
+        usual = np.column_stack([1 - share, *(one * share for one in CLUTTER_SIZES)])
         belief = stays * belief + (1 - stays) * belief.sum(axis=2, keepdims=True) * usual[:, None, :]
         gone = -np.expm1(-elapsed_s / p.lies_s)[:, None]
         belief[:, 0] += gone * belief[:, 1:].sum(axis=1)
         belief[:, 1:] *= 1 - gone[:, None]
         dumped = -np.expm1(-p.dumps_per_day * elapsed_s / DAY_S)[:, None]
-        belief[:, 1 : 1 + PILE] += (dumped * belief[:, 0])[:, None, :] * self._arrives[:, None]
+        new = (dumped * belief[:, 0])[:, None, :] * self._arrives[:, None]
+        steady = self._steady(s, e)[:, None, None]
+        belief[:, DUMPED] += (1 - steady) * new
+        belief[:, DUMPED_STEADY] += steady * new
         belief[:, 0] *= 1 - dumped
         s.belief[e] = belief
         s.at_s[e] = np.fmax(s.at_s[e], at_s)
@@ -276,13 +308,19 @@ class DumpingModel:
         grows = e[chance > 1e-6]
         share = chance[chance > 1e-6][:, None]
         belief = s.belief[grows]
-        for first in (1, 1 + PILE):
-            for k in range(first + PILE - 1, first, -1):
+        for group in (DUMPED, DUMPED_STEADY, LEFT, LEFT_STEADY):
+            for k in range(group.stop - 1, group.start, -1):
                 belief[:, k] += share * belief[:, k - 1]
                 belief[:, k - 1] *= 1 - share
-        belief[:, 1 + PILE] += share * belief[:, 0]
+        steady = self._steady(s, grows)[:, None]
+        belief[:, LEFT.start] += (1 - steady) * share * belief[:, 0]
+        belief[:, LEFT_STEADY.start] += steady * share * belief[:, 0]
         belief[:, 0] *= 1 - share
         s.belief[grows] = belief
+
+    def _steady(self, s: DumpingState, e: Integers) -> Floats:
+        p = self.parameters
+        return (s.steady[e] + p.steady_share * p.steady_weight) / (s.filmed[e] + p.steady_weight)
 
     def _emptied(self, s: DumpingState, e: Integers) -> None:
         unseen = ~(s.at_s[e] - s.camera_at_s[e] <= self.parameters.camera_lost_s)
@@ -291,22 +329,33 @@ class DumpingModel:
         s.belief[e, 1:] *= 1 - goes[:, None]
 
     def _frames(self, s: DumpingState, e: Integers, at_s: Floats, objects: Floats) -> None:
-        p = self.parameters
-        # What always stands there and is gone for a day no longer belongs to the site.
-        s.fixture_at_s[e] = np.where(objects >= s.fixture[e], at_s, s.fixture_at_s[e])
-        s.fixture[e] -= (s.fixture[e] > 0) & (at_s - s.fixture_at_s[e] > DAY_S)
-        extra = np.clip(objects - s.fixture[e], 0, MOST_SEEN).astype(np.int64)
-        belief = s.belief[e] * np.exp(self._log_seen[extra])
+        number = np.clip(objects, 0, MOST_SEEN).astype(np.int64)
+        elapsed_s = np.where(np.isnan(s.camera_at_s[e]), 900.0, np.minimum(at_s - s.camera_at_s[e], 3600.0))
+        self._know_site(s, e, at_s, number, elapsed_s)
+        extra = np.maximum(number - s.fixture[e], 0).astype(np.int64)
+        belief = s.belief[e] * self._seen[extra]
         belief /= belief.sum(axis=(1, 2), keepdims=True)
         s.belief[e], s.camera_at_s[e], s.objects[e] = belief, at_s, objects
-        clean = belief[:, 0].sum(axis=1)
-        fading = 1 - 1 / 2000
-        s.clutter[e] = fading * s.clutter[e] + belief[:, 0, 1:].sum(axis=1)
-        s.frames[e] = fading * s.frames[e] + clean
-        stays = e[at_s - s.raised_at_s[e] > p.absorb_s]
-        s.fixture[stays] = np.maximum(s.fixture[stays], s.objects[stays])
-        s.fixture_at_s[stays] = s.at_s[stays]
-        self._forget(s, stays)
+        frames = elapsed_s / 900.0
+        fading = np.exp(-frames / 2000)
+        s.clutter[e] = fading * s.clutter[e] + frames * belief[:, 0, 1:].sum(axis=1)
+        s.frames[e] = fading * s.frames[e] + frames * belief[:, 0].sum(axis=1)
+        steady = belief[:, DUMPED_STEADY].sum(axis=(1, 2)) + belief[:, LEFT_STEADY].sum(axis=(1, 2))
+        s.steady[e] = fading * s.steady[e] + frames * steady
+        s.filmed[e] = fading * s.filmed[e] + frames * belief[:, 1:].sum(axis=(1, 2))
+
+    def _know_site(self, s: DumpingState, e: Integers, at_s: Floats, number: Integers, elapsed_s: Floats) -> None:
+        p = self.parameters
+        rested = np.isnan(s.raised_at_s[e])
+        counts = s.counts[e] * np.exp(-np.where(rested, elapsed_s, 0.0) / p.fixture_memory_s)[:, None]
+        counts[np.arange(len(e)), number] += np.where(rested, elapsed_s, 0.0)
+        old = at_s - s.raised_at_s[e] > p.absorb_s
+        counts[old] = 0.0
+        counts[old, number[old]] = p.fixture_memory_s
+        self._forget(s, e[old])
+        s.counts[e] = counts
+        enough = np.cumsum(counts, axis=1) > p.fixture_share * counts.sum(axis=1, keepdims=True)
+        s.fixture[e] = np.argmax(enough, axis=1)
 
     def _visits(self, s: DumpingState, slot: Integers, at_s: Floats, findings: list[Finding]) -> None:
         # A visit told of long after frames of the same place has nothing to add to them.
@@ -344,7 +393,8 @@ class DumpingModel:
         for i, at, sure in zip(*(one[~is_open & (there >= p.raise_at)] for one in (e, at_s, there)), strict=True):
             if at < s.quiet_until_s[i]:
                 continue
-            dumped, left = s.belief[i, 1 : 1 + PILE].sum(), s.belief[i, 1 + PILE :].sum()
+            dumped = s.belief[i, DUMPED].sum() + s.belief[i, DUMPED_STEADY].sum()
+            left = s.belief[i, LEFT].sum() + s.belief[i, LEFT_STEADY].sum()
             share = max(dumped, left) / (dumped + left)
             s.cause[i] = 0 if share < p.sure_of_cause else 1 if dumped > left else 2
             s.raised_at_s[i] = at
@@ -382,40 +432,9 @@ class DumpingModel:
         evidence: tuple[Evidence, ...],
         cleared_at_s: float | None,
     ) -> Finding:
-        size = s.belief[i].sum(axis=1) @ np.array([0, *range(1, PILE + 1), *range(1, PILE + 1)])
+        size = s.belief[i].sum(axis=1) @ SIZES
         severity = float(min(0.3 + 0.7 * size / PILE, 1.0))
         known, entity = finding_id("dumping", self.entities[i], raised_at_s), self.entities[i]
         return Finding(
             known, "dumping", entity, raised_at_s, _CAUSES[int(s.cause[i])], sure, severity, evidence, cleared_at_s
         )
-
-
-def _size_of_a_dump(mean: float) -> Floats:
-    """Return the chances of 1.. objects of one dump, ``(PILE,)``: 1 + a Poisson number, the last one and more."""
-    chances = np.ones(PILE)
-    for k in range(1, PILE):
-        chances[k] = chances[k - 1] * max(mean - 1, 0) / k
-    chances *= np.exp(-max(mean - 1, 0))
-    chances[-1] += 1 - chances.sum()
-    return chances
-
-
-def _seen_given_there(p: DumpingParameters) -> Floats:
-    """Return the chance of each count of a camera, ``(MOST_SEEN + 1, 1 + 2 * PILE, CLUTTER)``."""
-    seen = np.zeros((MOST_SEEN + 1, 1 + 2 * PILE, CLUTTER))
-    for pile in range(PILE + 1):
-        there = pile + 2 if pile == PILE else pile
-        for clutter in range(CLUTTER):
-            chances = np.zeros(MOST_SEEN + 1)
-            for sight in (p.sight, p.sight_poor):
-                for k in range(there + 1):
-                    chances[k + clutter] += 0.5 * comb(there, k) * sight**k * (1 - sight) ** (there - k)
-            chances *= 1 - p.occluded
-            chances[clutter] += p.occluded
-            if clutter == CLUTTER - 1:
-                chances = 0.75 * chances + 0.25 * np.r_[0.0, chances[:-1]]
-            chances = 0.995 * chances / chances.sum() + 0.005 / (MOST_SEEN + 1)
-            seen[:, pile, clutter] = chances
-            if pile:
-                seen[:, PILE + pile, clutter] = chances
-    return seen

@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+
+from city.errors import BadInput
+from city.findings import Finding
+from models.dumping import DumpingModel, DumpingParameters
+from models.rows import Rows
+from tests.models.contract import ModelContract
+from tests.models.scenes import START_S, Sites, sites
+
+NAMES = [f"k{i}" for i in range(6)]
+QUARTER_S = 900.0
+
+
+class TestContract(ModelContract):
+    @pytest.fixture
+    def model(self) -> DumpingModel:
+        return DumpingModel(NAMES)
+
+    @pytest.fixture
+    def rows(self) -> Rows:
+        return sites(1).rows
+
+
+class TestContractWithMembersAndVisits(ModelContract):
+    """The levels are told by two containers of each cluster, and crews come."""
+
+    @pytest.fixture
+    def model(self) -> DumpingModel:
+        return DumpingModel(NAMES, members={f"{k}-{j}": k for k in NAMES for j in "ab"})
+
+    @pytest.fixture
+    def rows(self, model: DumpingModel) -> Rows:
+        rows = sites(2).rows
+        n = len(rows)
+        rng = np.random.default_rng(0)
+        container = np.array([model.index[f"{NAMES[e]}-{rng.choice(['a', 'b'])}"] for e in rows.entity])
+        tells_level = rng.random(n) < 0.5
+        is_visit = rng.random(n) < 0.01
+        blank = {name: np.where(is_visit, np.nan, column) for name, column in rows.values.items()}
+        camera = np.where(tells_level, np.nan, blank["objects_beside"])
+        level = {q: np.where(tells_level, blank[q], np.nan) for q in ("fill_ratio", "lid_openings")}
+        entity = np.where(tells_level, container, rows.entity)
+        return Rows.of_columns(
+            rows.now_s, entity, rows.at_s, {"objects_beside": camera, **level}, 900, is_visit=is_visit
+        )
+
+
+def frames(objects: list[float], start_s: float = START_S, **more: list[float]) -> Rows:
+    at_s = start_s + QUARTER_S * np.arange(len(objects))
+    return Rows.of_columns(float(at_s[-1]), np.zeros(len(at_s), int), at_s, {"objects_beside": objects, **more}, 900)
+
+
+def run(rows: Rows, **parameters: float) -> list[Finding]:
+    model = DumpingModel(["a"], DumpingParameters(**parameters))
+    return model.update(model.initial_state(), rows)[1]
+
+
+def judge(world: Sites, found: list[Finding]) -> tuple[int, int, int, int, list[float]]:
+    """Count piles found, missed, findings that are false, causes right; and the delays in hours."""
+    over = {f.id: f.cleared_at_s for f in found if f.cleared_at_s is not None}
+    told = [
+        (NAMES.index(f.entity), f.raised_at_s, over.get(f.id, np.inf), f.cause) for f in found if not f.cleared_at_s
+    ]
+    hits, missed, right, delays = 0, 0, 0, []
+    for i, a, b, cause in world.piles:
+        if b - a < 3600:
+            continue
+        mine = [t for t in told if t[0] == i and t[1] < b and t[2] > a]
+        hits, missed = hits + bool(mine), missed + (not mine)
+        if mine:
+            right += any(t[3] == cause for t in mine)
+            delays.append(max(mine[0][1] - a, 0) / 3600)
+    false = sum(not any(i == j and a - 7200 <= at <= b + 7200 for j, a, b, _ in world.piles) for i, at, _, _ in told)
+    return hits, missed, false, right, delays
+
+
+def test_with_a_camera_waste_is_found_within_the_hour_with_its_cause() -> None:
+    totals, delays = np.zeros(4), []
+    for seed in range(40, 56):
+        world = sites(seed)
+        model = DumpingModel(NAMES)
+        *counts, late = judge(world, model.update(model.initial_state(), world.rows)[1])
+        totals, delays = totals + counts, delays + late
+    hits, missed, false, right = totals
+    assert hits / (hits + missed) > 0.95
+    assert hits / (hits + false) > 0.9
+    assert right / hits > 0.9
+    assert np.median(delays) <= 1.0
+
+
+def test_without_a_camera_only_overflow_is_told() -> None:
+    model = DumpingModel(NAMES)
+    found = []
+    for seed in range(60, 64):
+        world = sites(seed, cameras=0)
+        state, more = model.update(model.initial_state(), world.rows)
+        assert not model.observable(state).any()
+        found += more
+        _, _, false, _, _ = judge(world, more)
+        assert false <= 1
+    assert {f.cause for f in found} == {"overflow"}
+
+
+def test_a_site_is_observable_while_its_camera_speaks() -> None:
+    model = DumpingModel(["a", "b"])
+    state, _ = model.update(model.initial_state(), frames([0, 0, 1]))
+    assert model.observable(state).tolist() == [True, False]
+    later = Rows.of_columns(START_S + 3 * 86400, np.array([], int), [], {})
+    assert model.observable(model.update(state, later)[0]).tolist() == [False, False]
+
+
+def test_passers_by_raise_nothing() -> None:
+    assert run(frames([0, 1, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0, 0, 0, 3, 0, 0, 0])) == []
+
+
+def test_bags_that_stay_are_raised_once_and_over_when_they_are_gone() -> None:
+    found = run(frames([0] * 8 + [3, 3, 2, 3, 0, 3, 3, 2] + [0] * 8))
+    assert [(f.cause, f.cleared_at_s is None) for f in found] == [("dumped", True), ("dumped", False)]
+    assert found[0].raised_at_s - (START_S + 8 * QUARTER_S) <= 3600
+    assert found[0].id == found[1].id
+
+
+def test_after_a_finding_there_is_a_quiet_time() -> None:
+    pile = [3.0, 3, 3, 3, 3, 3]
+    gone = [0.0, 0, 0, 0]
+    assert len([f for f in run(frames([0] * 4 + (pile + gone) * 3), refractory_s=1.0) if not f.cleared_at_s]) == 3
+    assert len([f for f in run(frames([0] * 4 + (pile + gone) * 3), refractory_s=20000.0) if not f.cleared_at_s]) < 3
+
+
+def test_bags_beside_a_full_container_that_people_go_on_opening_are_overflow() -> None:
+    n = 24
+    level, lids = [0.99] * n, [2.0] * n
+    found = run(frames([0.0] * 8 + [1, 2, 2, 3, 3, 4] + [4.0] * 10, fill_ratio=level, lid_openings=lids))
+    assert found[0].cause == "overflow"
+    room = run(frames([0.0] * 8 + [3.0] * 16, fill_ratio=[0.4] * n, lid_openings=lids))
+    assert room[0].cause == "dumped"
+
+
+def test_the_overflow_of_one_container_of_a_cluster_counts() -> None:
+    model = DumpingModel(["k"], members={"a": "k", "b": "k"})
+    at_s = START_S + QUARTER_S * np.repeat(np.arange(12), 2)
+    rows = Rows.of_columns(
+        float(at_s[-1]),
+        np.tile([1, 2], 12),
+        at_s,
+        {"fill_ratio": np.tile([1.0, 0.3], 12), "lid_openings": np.tile([2.0, 1.0], 12)},
+        900,
+    )
+    _, found = model.update(model.initial_state(), rows)
+    assert [(f.entity, f.cause) for f in found] == [("k", "overflow")]
+
+
+def test_a_crew_that_cleared_it_ends_the_finding() -> None:
+    model = DumpingModel(["a"])
+    state, found = model.update(model.initial_state(), frames([0, 0, 3, 3, 3, 3]))
+    assert len(found) == 1
+    at_s = START_S + 6 * QUARTER_S
+    cleared = Rows.of_columns(at_s, [0], [at_s], {"objects_beside": [0.0]}, is_visit=True)
+    state, found = model.update(state, cleared)
+    assert [f.cleared_at_s for f in found] == [at_s]
+    assert model.probability(state)[0] < 0.01
+    _, found = model.update(state, frames([0, 0, 1, 0], at_s + QUARTER_S))
+    assert found == []
+
+
+def test_what_always_stands_there_becomes_part_of_the_site() -> None:
+    bench = frames([2.0] * 96 * 12)
+    found = run(bench)
+    assert [f.cleared_at_s is None for f in found] == [True, False]
+    pile = frames([2.0] * 96 * 8 + [5.0] * 8)
+    assert [f.cleared_at_s is None for f in run(pile)] == [True, False, True]
+
+
+def test_a_finding_nobody_hears_about_any_more_ends() -> None:
+    model = DumpingModel(["a"])
+    state, found = model.update(model.initial_state(), frames([0, 0, 3, 3, 3, 3]))
+    later = Rows.of_columns(START_S + 10 * 86400, np.array([], int), [], {})
+    _, found = model.update(state, later)
+    assert [f.cleared_at_s for f in found] == [START_S + 5 * QUARTER_S + 3 * 86400]
+
+
+@pytest.mark.parametrize("bad", [{"raise_at": 0.05}, {"raise_at": 1.0}, {"lies_s": 0}, {"sight": float("nan")}])
+def test_parameters_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(BadInput):
+        DumpingParameters(**bad)
+
+
+def test_a_container_of_an_unknown_cluster_is_refused() -> None:
+    with pytest.raises(BadInput, match="no cluster"):
+        DumpingModel(["a"], members={"c": "b"})
