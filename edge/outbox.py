@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -91,7 +91,10 @@ class Outbox:
         self._is_open = False
         self._logs: dict[Log, _Log] = {}
         try:
-            self._db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None)
+            if not os.path.exists(self._path):
+                _create(self._path, self.device)
+            # One thread at a time uses it, but it may be another than the one that opened it.
+            self._db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare()
             except BaseException:
@@ -306,21 +309,15 @@ class Outbox:
         execute = self._db.execute
         # Before the first access: with it WAL needs no shared memory file, and a second process is kept out.
         execute("PRAGMA locking_mode=EXCLUSIVE")
-        execute("PRAGMA page_size=1024")
-        execute("PRAGMA journal_mode=WAL")
         execute("PRAGMA synchronous=FULL")
         execute("PRAGMA wal_autocheckpoint=400")
         execute("PRAGMA cache_size=-256")
         execute("BEGIN IMMEDIATE")
         version = execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                execute(statement)
-            execute("INSERT INTO outbox VALUES (?, ?)", (self.device, _FORMAT))
-            for index in range(len(LOGS)):
-                execute("INSERT INTO log VALUES (?, ?, 0, 0, 0, '')", (index, secrets.token_hex(16)))
+        if version == 0:
+            raise sqlite3.DatabaseError("it is another database")
         execute("COMMIT")
-        if version not in (0, _FORMAT):
+        if version != _FORMAT:
             raise BadFile(f"This outbox has format {version}.", "Update the agent.", file=self._path)
         owner = execute("SELECT device FROM outbox").fetchone()[0]
         if owner != self.device:
@@ -368,6 +365,36 @@ class _Log:
 
 
 _READING = msgspec.json.Decoder(Reading)
+
+
+def _create(path: str, device: str) -> None:
+    """Make an empty outbox, whole or not at all: a power cut meanwhile must not leave half of one."""
+    half = f"{path}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(half)
+    with closing(sqlite3.connect(half, isolation_level=None)) as db:
+        # Nothing of this needs to survive before the file has its name.
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute("PRAGMA page_size=1024")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("BEGIN")
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            db.execute(statement)
+        db.execute("INSERT INTO outbox VALUES (?, ?)", (device, _FORMAT))
+        for index in range(len(LOGS)):
+            db.execute("INSERT INTO log VALUES (?, ?, 0, 0, 0, '')", (index, secrets.token_hex(16)))
+        db.execute("COMMIT")
+    _sync(half)
+    os.rename(half, path)
+    _sync(os.path.dirname(path) or ".")
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _unusable(path: str, error: sqlite3.Error) -> BadFile:
