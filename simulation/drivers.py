@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from city.places import Container
@@ -20,6 +21,7 @@ FILL_INTERVAL_S = 900
 BESIDE_INTERVAL_S = 300
 TRAFFIC_INTERVAL_S = 60
 TRUCK_INTERVAL_S = 60
+_POOL = 20_011
 
 
 class SensorNoise(NamedTuple):
@@ -77,6 +79,7 @@ class FillDriver:
         self._noise = noise
         self._rng = random.Random(f"{seed}/fill/{container.id}")  # noqa: S311 - noise of a sensor, not a secret
         self._stuck = StuckSpells(container.id, planted)
+        self._echoes = _echo_pool(noise)
         self._opened = int(truth.openings[self._at])
 
     def read(self, now_s: float) -> Measurement:
@@ -99,17 +102,37 @@ class FillDriver:
         true_mm = distance_from_fill(level, self._container.depth_mm, self._container.depth_table)
         # Colder at night; the sensor's own thermometer is half a degree off.
         air_c = 8.0 + 4.0 * math.sin(2 * math.pi * (now_s / DAY_S - 0.35))
-        return distance_from_echoes(
-            [self._echo(true_mm, air_c) for _ in range(PINGS)], air_c + self._rng.gauss(0.0, 0.5)
-        )
+        per_mm_s = echo_s(1.0, air_c)
+        depth_mm = self._container.depth_mm
+        first = self._rng.randrange(_POOL)
+        echoes: list[float | None] = []
+        for mm, elsewhere in self._echoes[first : first + PINGS]:
+            if mm is None:
+                echoes.append(None)
+            else:
+                far_mm = max(200.0, elsewhere * depth_mm) if elsewhere else max(50.0, true_mm + mm)
+                echoes.append(far_mm * per_mm_s)
+        return distance_from_echoes(echoes, air_c + self._rng.uniform(-0.8, 0.8))
 
-    def _echo(self, true_mm: float, air_c: float) -> float | None:
-        luck = self._rng.random()
-        if luck < self._noise.no_echo:
-            return None
-        if luck < self._noise.no_echo + self._noise.outlier:
-            return echo_s(self._rng.uniform(200.0, self._container.depth_mm), air_c)
-        return echo_s(max(50.0, true_mm + self._rng.gauss(0.0, self._noise.ping_mm)), air_c)
+
+@cache
+def _echo_pool(noise: SensorNoise) -> list[tuple[float | None, float]]:
+    """Return errors of echoes: mm off (None = no echo), and the share of the depth from where one comes instead.
+
+    Drawing seven for every sample of a thousand containers would cost more than all the rest of a simulated city;
+    each sample takes its seven from a random place here.
+    """
+    rng = random.Random(8191)  # noqa: S311 - noise of a sensor, not a secret
+    pool: list[tuple[float | None, float]] = []
+    for _ in range(_POOL + PINGS):
+        luck = rng.random()
+        if luck < noise.no_echo:
+            pool.append((None, 0.0))
+        elif luck < noise.no_echo + noise.outlier:
+            pool.append((0.0, rng.uniform(0.05, 1.0)))
+        else:
+            pool.append((rng.gauss(0.0, noise.ping_mm), 0.0))
+    return pool
 
 
 class BesideDriver:
@@ -131,7 +154,7 @@ class BesideDriver:
         """Return how many objects are seen."""
         if self._rng.random() < self._noise.gap:
             return Measurement({"objects_beside": None})
-        objects = int(self._truth.objects_beside(now_s)[self._at]) + self._clutter
+        objects = self._truth.objects_at(self._at, now_s) + self._clutter
         if self._rng.random() < self._noise.object:
             objects += 1 if self._rng.random() < 0.6 or objects == 0 else -1
         return Measurement({"objects_beside": float(objects)})

@@ -172,6 +172,13 @@ class Fleet:
         self._parameters = parameters or FleetParameters()
         self._live = clock
         register = field.register
+        for device in register.devices.values():
+            if not device.is_signed:
+                raise BadFile(
+                    f"The device {device.id!r} has no key.",
+                    "Make the city with `python -m simulation generate`, which enrols it.",
+                    file=str(folder / "register"),
+                )
         allow_open_files(_FILES_PER_AGENT * len(register.devices) + _FILES_BESIDE)
         self._truth.mkdir(parents=True, exist_ok=True)
         past = [e for e in read_events(self._truth / "events.jsonl") if e.truck != HISTORY]
@@ -191,14 +198,12 @@ class Fleet:
         self._touched: list[str] = []
         self._is_stopping = False
         self._progress_due_s = 0.0
-        for device in register.devices.values():
-            if not device.is_signed:
-                raise BadFile(
-                    f"The device {device.id!r} has no key.",
-                    "Make the city with `python -m simulation generate`, which enrols it.",
-                    file=str(folder / "register"),
-                )
-            self._devices[device.id] = self._make(device.id, folder, host, port)
+        try:
+            for id in register.devices:
+                self._devices[id] = self._make(id, folder, host, port)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pending(self) -> int:
@@ -249,17 +254,27 @@ class Fleet:
         ready
             Called when all devices have been told to connect.
         """
-        for id, device in self._devices.items():
-            self._loop.add(device.client)
-            self._call_at(id, self._live.now_s())
-        if ready:
-            ready()
-        _logger.info("%d devices connect; %d readings wait in their outboxes.", len(self._devices), self.pending)
-        while not self._is_stopping and (until_s is None or self._live.now_s() < until_s):
-            self._live_once()
-        self._drain()
-        self._write_report("stopped", with_devices=True)
-        self._close()
+        try:
+            for id, device in self._devices.items():
+                self._loop.add(device.client)
+                self._call_at(id, self._live.now_s())
+            if ready:
+                ready()
+            _logger.info("%d devices connect; %d readings wait in their outboxes.", len(self._devices), self.pending)
+            while not self._is_stopping and (until_s is None or self._live.now_s() < until_s):
+                self._live_once()
+            self._drain()
+            self._write_report("stopped", with_devices=True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close connections, outboxes and records; `run` does it itself."""
+        self._loop.close()
+        for device in self._devices.values():
+            device.agent.outbox.close()
+        self._witness.close()
+        self._events.close()
 
     def _make(self, id: str, folder: Path, host: str, port: int) -> _Device:
         home = folder / "agents" / id
@@ -466,13 +481,6 @@ class Fleet:
                 for id, one in heads.items()
             }
         write_json(self._truth / "fleet.json", body)
-
-    def _close(self) -> None:
-        self._loop.close()
-        for device in self._devices.values():
-            device.agent.outbox.close()
-        self._witness.close()
-        self._events.close()
 
 
 def allow_open_files(needed: int) -> None:

@@ -101,6 +101,9 @@ class Truth:
         self._dump_at = np.array([self._cluster[e.entity] for e in self._dumpings], dtype=np.int64)
         self._dump_start_s = np.array([e.start_s for e in self._dumpings])
         self._dump_end_s = np.array([np.inf if e.end_s is None else e.end_s for e in self._dumpings])
+        self._dumpings_of: dict[int, list[int]] = {}
+        for j, k in enumerate(self._dump_at.tolist()):
+            self._dumpings_of.setdefault(k, []).append(j)
         self._dump_objects = np.array([e.objects for e in self._dumpings], dtype=np.int64)
         self.happenings: list[Happening] = []
         self._minutes: dict[int, Minute] = {}
@@ -161,7 +164,7 @@ class Truth:
         """Take away what lies beside the containers of a cluster; return how many objects that were."""
         self.advance(at_s)
         k = self.cluster_index(cluster)
-        taken = int(self.objects_beside(at_s)[k])
+        taken = self.objects_at(k, at_s)
         here = (self._dump_at == k) & (self._dump_start_s <= at_s) & (self._dump_end_s > at_s)
         self._dump_end_s[here] = at_s
         self.bags[k] = 0
@@ -174,6 +177,14 @@ class Truth:
         total = self.bags.copy()
         np.add.at(total, self._dump_at[lies], self._dump_objects[lies])
         return total
+
+    def objects_at(self, cluster: int, at_s: float) -> int:
+        """Return what lies beside the containers of one cluster; see `objects_beside`."""
+        return int(self.bags[cluster]) + sum(
+            int(self._dump_objects[j])
+            for j in self._dumpings_of.get(cluster, ())
+            if self._dump_start_s[j] <= at_s < self._dump_end_s[j]
+        )
 
     def minute(self, at_s: float) -> Minute:
         """Return what traffic detectors measure over the last whole minute before `at_s`."""
