@@ -8,12 +8,14 @@ Every connection gets a fresh paho client. So whatever a lost connection had not
 owner, who keeps it until ingest acknowledges it, is the only one who sends it again: never twice by two parties.
 """
 
+import errno
 import logging
 import os
 import random
 import socket
+import threading
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -127,7 +129,9 @@ class MqttClient:
         self._is_connected = False
         self._is_paused = False
         self._is_leaving = False
+        self._addresses: list[tuple[int, Any]] = []
         self._in_flight = 0
+        self._counting = threading.Lock()
 
     @property
     def is_connected(self) -> bool:
@@ -154,9 +158,9 @@ class MqttClient:
         paho = self._paho
         if not self._is_connected or paho is None:
             return False
-        self._in_flight += 1
+        self._count(1)
         if paho.publish(topic, payload, qos, retain).rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._in_flight = max(0, self._in_flight - 1)
+            self._count(-1)
             return False
         return True
 
@@ -186,8 +190,9 @@ class MqttClient:
         """Say goodbye (the will is not published) and stay away until the client is added to a loop again."""
         self._is_leaving = True
         if self._paho is not None:
-            self._paho.disconnect()
-            self._paho.loop_write()
+            self._drive(self._paho.disconnect)
+        if self._paho is not None:
+            self._drive(self._paho.loop_write)
         self._drop("disconnected by ourselves")
         self._slot = None
 
@@ -200,28 +205,16 @@ class MqttClient:
         slot.want_to_connect()
 
     def begin(self, now_s: float) -> None:
-        """Begin to connect, without waiting for it."""
+        """Begin to connect, without waiting for it (only for the name to be looked up)."""
         if self._slot is None or self._paho is not None or self._connecting is not None:
             return
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
-            sock = socket.socket(family, kind, protocol)
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             self._failed(f"{self.host} cannot be found: {error.strerror or error}", now_s)
             return
-        sock.setblocking(False)
-        try:
-            sock.connect(address)
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            sock.close()
-            self._failed(error.strerror or str(error), now_s)
-            return
-        self._connecting = sock
-        self._deadline_s = now_s + _CONNECT_TIMEOUT_S
-        self._slot.register(sock, read=False, write=True)
-        self._slot.call_at(self._deadline_s)
+        self._addresses = [(family, address) for family, _, _, _, address in found]
+        self._try_next("there is no address", now_s)
 
     def ready(self, can_read: bool, can_write: bool, now_s: float) -> None:
         """Go on: the socket can be read or written."""
@@ -245,7 +238,7 @@ class MqttClient:
                 self._give_up(f"no answer within {_CONNECT_TIMEOUT_S:.0f} s", now_s)
             return
         if self._paho is not None and not self._is_paused:
-            self._paho.loop_misc()
+            self._drive(self._paho.loop_misc)
         if self._paho is not None:
             self._slot.call_at(now_s + self._misc_s())
 
@@ -256,6 +249,27 @@ class MqttClient:
             if self._paho is not None and not self._is_paused:
                 self._read_buffered()
 
+    def _try_next(self, why: str, now_s: float) -> None:
+        """Try the next address of the host: `localhost` has two, and a broker often listens on one of them."""
+        while self._addresses and self._slot is not None:
+            family, address = self._addresses.pop(0)
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sock.setblocking(False)
+                error = sock.connect_ex(address)
+            except OSError as problem:
+                why = problem.strerror or str(problem)
+                continue
+            if error in (0, errno.EINPROGRESS):
+                self._connecting = sock
+                self._deadline_s = now_s + _CONNECT_TIMEOUT_S
+                self._slot.register(sock, read=False, write=True)
+                self._slot.call_at(self._deadline_s)
+                return
+            sock.close()
+            why = os.strerror(error)
+        self._failed(why, now_s)
+
     def _established(self, now_s: float) -> None:
         sock, slot = self._connecting, self._slot
         if sock is None or slot is None:
@@ -265,7 +279,7 @@ class MqttClient:
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             sock.close()
-            self._failed(os.strerror(error), now_s)
+            self._try_next(os.strerror(error), now_s)
             return
         self.last_error = ""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -277,10 +291,7 @@ class MqttClient:
         slot.register(buffered, read=True, write=False)
         self._deadline_s = now_s + _CONNECT_TIMEOUT_S
         slot.call_at(self._deadline_s)
-        try:
-            self._paho.reconnect()
-        except OSError as problem:
-            self._give_up(str(problem), now_s)
+        self._drive(self._paho.reconnect)
 
     def _set_up(self, paho: "_Paho", slot: Slot) -> None:
         if self._will:
@@ -296,14 +307,14 @@ class MqttClient:
 
     def _read(self) -> None:
         if self._paho is not None:
-            self._paho.loop_read()
+            self._drive(self._paho.loop_read)
             self._read_buffered()
 
     def _read_buffered(self) -> None:
         for _ in range(_PACKETS_AT_ONCE):
             if self._paho is None or self._is_paused or not self._paho.buffered.has_more:
                 return
-            self._paho.loop_read()
+            self._drive(self._paho.loop_read)
         if self._slot:
             self._slot.changed()
 
@@ -311,9 +322,17 @@ class MqttClient:
         paho, slot = self._paho, self._slot
         if paho is None or slot is None:
             return
-        paho.loop_write()
+        self._drive(paho.loop_write)
         if paho is self._paho:
             slot.watch(read=not self._is_paused, write=paho.want_write())
+
+    def _drive(self, step: Callable[[], object]) -> None:
+        """Let paho do something; what a broker sends can make it fail, and that must not end the loop."""
+        try:
+            step()
+        except Exception as error:
+            _logger.warning("%s: gave up a connection to %s:%d: %r", self.client_id, self.host, self.port, error)
+            self._give_up(f"what it sent cannot be read: {error}", self._slot.now_s() if self._slot else 0.0)
 
     def _paho_connected(
         self, paho: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
@@ -343,19 +362,28 @@ class MqttClient:
     def _paho_message(self, paho: Client, _data: object, message: MQTTMessage) -> None:
         if paho is not self._paho:
             return
-        if not self._manual_ack:
-            _call(self.on_message, message.topic, bytes(message.payload))
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            _logger.warning("%s: passed over a message whose topic is no text.", self.client_id)
+            if self._manual_ack:
+                paho.ack(message.mid, message.qos)
             return
-        _call(
-            self.on_delivery,
-            Delivery(message.topic, bytes(message.payload), message.qos, self.connections, message.mid),
-        )
+        payload = bytes(message.payload)
+        if self._manual_ack:
+            _call(self.on_delivery, Delivery(topic, payload, message.qos, self.connections, message.mid))
+        else:
+            _call(self.on_message, topic, payload)
 
     def _paho_published(
         self, paho: Client, _data: object, _number: int, _reason: ReasonCode, _properties: Properties | None
     ) -> None:
         if paho is self._paho:
-            self._in_flight = max(0, self._in_flight - 1)
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._in_flight = max(0, self._in_flight + change)
 
     def _give_up(self, reason: str, now_s: float) -> None:
         """End what there is of a connection, and come back later."""

@@ -1,6 +1,7 @@
 """The contract between client and broker, held by both brokers."""
 
 import os
+import random
 import signal
 import socket
 import threading
@@ -124,6 +125,28 @@ def test_unacknowledged_messages_come_again_to_a_persistent_session(connect, loo
     assert run(loop, 5, lambda: wanted <= {one.payload for one in again})
 
 
+def test_a_consumer_that_is_away_finds_megabytes_waiting(connect, loop):
+    """rumqttd keeps a bounded log per filter: that of ingest must stand a restart of ingest."""
+    consumer = connect("a1", "ronde/a/+/up/readings", clean=False, manual_ack=True, on_delivery=lambda one: None)
+    loop.remove(consumer)
+    sender = connect("a2")
+    for n in range(400):
+        sender.publish("ronde/a/k1/up/readings", str(n).encode().ljust(20_000))
+    assert run(loop, 10, lambda: sender.in_flight == 0)
+    waiting: list[Delivery] = []
+
+    def deliver(one):
+        waiting.append(one)
+        again.acknowledge([one])
+
+    again = MqttClient(consumer.host, consumer.port, "a1", clean=False, manual_ack=True)
+    again.on_delivery = deliver
+    again.subscribe("ronde/a/+/up/readings")
+    loop.add(again)
+    assert run(loop, 10, lambda: len(waiting) >= 400)
+    assert [int(one.payload) for one in waiting] == list(range(400))
+
+
 def test_a_paused_consumer_gets_nothing_and_then_everything(connect, loop):
     slow, sender = connect("s1", "ronde/s/+/up/readings"), connect("s2")
     slow.pause()
@@ -241,6 +264,28 @@ def test_a_server_that_is_no_broker_or_refuses_is_not_taken_for_one(loop, answer
         loop.wait_connected(client, 0.5)
     server.shutdown(socket.SHUT_RDWR)
     server.close()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rubbish_from_a_broker_ends_a_connection_and_never_the_loop(loop, seed):
+    luck = random.Random(seed)
+    accepted = b"\x20\x02\x00\x00"
+    kinds = [0x30, 0x32, 0x34, 0x40, 0x50, 0x62, 0x70, 0x90, 0xB0, 0xD0, 0x20, 0xF0, 0x00]
+    packet = luck.randbytes(luck.randint(0, 12))
+    server = _tiny_server(accepted + bytes([luck.choice(kinds), len(packet)]) + packet)
+    client = MqttClient("127.0.0.1", server.getsockname()[1], "fuzz", retry_s=0.01)
+    client.subscribe("#")
+    loop.add(client)
+    run(loop, 0.3, lambda: client.connections > 2)
+    assert client.connections > 0
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+
+def test_a_host_with_two_addresses_is_found_on_either(broker, loop):
+    client = MqttClient("localhost", broker.port, "named", retry_s=30.0)
+    loop.add(client)
+    loop.wait_connected(client, 5.0)
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "iotcore"])
