@@ -1,8 +1,8 @@
 """Ingest: signed batches through the gate into the ledger, against appending the same bytes to a file.
 
 One thread, no broker: what a message costs from its bytes to its commit. The baseline writes the same messages to a
-plain file with the same number of fsyncs, so the ratio is the price of signature, validation, order and chain. Then
-the same ledger is read, turned into rows and audited.
+plain file with the same number of fsyncs, so the ratio is the price of signature, validation, order and chain; CPU
+time is what a core must give, whatever else the machine does. Then the same ledger is read, made rows of and audited.
 
     python -m bench ingest [--json] [--devices 900] [--batches 20] [--readings 50] [--group 500] [--seed 1]
 """
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -34,6 +35,11 @@ START_S = 1_770_595_200.0
 CITY = "bench"
 
 
+class _Taken(NamedTuple):
+    wall_s: float
+    cpu_s: float
+
+
 def main(arguments: list[str]) -> int:
     """Run the benchmark; return 0, or 1 when not every message is in the ledger, whole."""
     parser = argparse.ArgumentParser(prog="python -m bench ingest", description="The gate and the ledger, one core.")
@@ -46,34 +52,36 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     register, arrivals = _town(options)
     readings = len(arrivals) * options.readings
-    seconds: dict[str, float] = {}
+    taken: dict[str, _Taken] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        seconds["raw append (baseline)"] = _seconds(lambda: _append_raw(folder / "raw", arrivals, options.group))
-        seconds["gate and ledger"] = _seconds(lambda: _ingest(folder / "ledger", register, arrivals, options.group))
-        seconds["of which signatures"] = _seconds(lambda: _verify(register, arrivals))
-        seconds["read and make rows"] = _seconds(lambda: _rows(folder / "ledger", register))
-        seconds["audit"] = _seconds(lambda: audit(folder / "ledger"))
+        taken["raw append (baseline)"] = _timed(lambda: _append_raw(folder / "raw", arrivals, options.group))
+        taken["gate and ledger"] = _timed(lambda: _ingest(folder / "ledger", register, arrivals, options.group))
+        taken["of which signatures"] = _timed(lambda: _verify(register, arrivals))
+        taken["read and make rows"] = _timed(lambda: _rows(folder / "ledger", register))
+        taken["audit"] = _timed(lambda: audit(folder / "ledger"))
         report = audit(folder / "ledger")
         stored_bytes = sum(path.stat().st_size for path in (folder / "ledger").glob("*.seg"))
     whole = report.is_intact and report.readings == readings and not report.gaps
     size = sum(len(one.message) for one in arrivals)
     results = {
         what: {
-            "messages_per_s": round(len(arrivals) / taken),
-            "readings_per_s": round(readings / taken),
-            "times_baseline": round(taken / seconds["raw append (baseline)"], 2),
+            "messages_per_s": round(len(arrivals) / one.wall_s),
+            "readings_per_s": round(readings / one.wall_s),
+            "cpu_us_per_message": round(one.cpu_s / len(arrivals) * 1e6, 1),
+            "times_baseline": round(one.wall_s / taken["raw append (baseline)"].wall_s, 2),
         }
-        for what, taken in seconds.items()
+        for what, one in taken.items()
     }
     overhead = round(stored_bytes / size - 1, 4)
     if options.json:
         print(json.dumps({"options": vars(options), "results": results, "bytes_overhead": overhead, "whole": whole}))
     else:
         print(f"{len(arrivals)} messages of {options.readings} readings, {size / len(arrivals):.0f} bytes each")
-        print(f"{'':24}{'messages/s':>12}{'readings/s':>12}{'x baseline':>12}")
+        print(f"{'':24}{'messages/s':>12}{'readings/s':>12}{'cpu us/msg':>12}{'x baseline':>12}")
         for what, one in results.items():
-            print(f"{what:24}{one['messages_per_s']:12,}{one['readings_per_s']:12,}{one['times_baseline']:12.2f}")
+            rates = f"{one['messages_per_s']:12,}{one['readings_per_s']:12,}"
+            print(f"{what:24}{rates}{one['cpu_us_per_message']:12.1f}{one['times_baseline']:12.2f}")
         print(f"The ledger takes {overhead:.1%} more bytes than the messages. Whole: {'yes' if whole else 'NO'}.")
     return 0 if whole else 1
 
@@ -156,7 +164,7 @@ def _groups(arrivals: list[Arrival], group: int) -> Iterator[list[Arrival]]:
         yield some
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _timed(work: Callable[[], object]) -> _Taken:
+    start, start_cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return _Taken(time.perf_counter() - start, time.process_time() - start_cpu)
