@@ -1,7 +1,9 @@
 """Jobs that a search left out: put in where they fit after all, else told why not."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from city.plans import Unserved
 from routing.crew import COST_OF_METRE, COST_OF_SECOND, Crew, Drive, Order
@@ -26,8 +28,9 @@ def insert_leftovers(crew: Crew, orders: Sequence[Order]) -> list[Order]:
     result = [list(order) for order in orders]
     waiting = sorted(left_out(crew, result), key=lambda j: (not crew.jobs[j].must, -crew.prize(j), j))
     for job in waiting:
-        found = _cheapest(crew, result, job)
-        if found is not None and (crew.jobs[job].must or found[0] < crew.prize(job)):
+        worth = math.inf if crew.jobs[job].must else crew.prize(job)
+        found = min(_insertions(crew, result, job, worth), default=None)
+        if found is not None:
             result[found[1]] = found[2]
     return result
 
@@ -56,62 +59,58 @@ def _reason(crew: Crew, orders: Sequence[Order], job: int) -> str:
     trucks = [outing.truck for outing in crew.outings]
     if not any(one.volume_m3 <= truck.volume_m3 and one.load_kg <= truck.payload_kg for truck in trucks):
         return TOO_LARGE
-    if _cheapest(crew, orders, job) is not None:
+    if any(True for _ in _insertions(crew, orders, job)):
         return NOT_WORTH
-    if (one.earliest_s, one.latest_s) == (None, None) or _cheapest(crew, orders, job, any_time=True) is None:
+    if (one.earliest_s, one.latest_s) == (None, None):
         return NO_TIME
-    return NO_TIME_IN_WINDOW
+    return NO_TIME_IN_WINDOW if any(True for _ in _insertions(crew, orders, job, any_time=True)) else NO_TIME
 
 
-def _cheapest(crew: Crew, orders: Sequence[Order], job: int, any_time: bool = False) -> tuple[float, int, Order] | None:
-    """Return what putting the job in costs, the outing, and its order then; None = it fits nowhere."""
-    best: tuple[float, int, Order] | None = None
+def _insertions(
+    crew: Crew, orders: Sequence[Order], job: int, worth: float = math.inf, any_time: bool = False
+) -> Iterator[tuple[float, int, Order]]:
+    """Yield for each outing that the job fits into at a cost below `worth`: the cost, the outing, and its order then.
+
+    The place is the cheapest one; with an unloading before or after the job only where the load leaves no other way.
+    """
     free = job if any_time else None
     unloadings = [-1 - s for s in range(len(crew.sites))]
+    unloading_s = min(site.unloading_s for site in crew.sites)
     for outing, order in enumerate(orders):
         now = crew.drive(outing, order, any_time=free)
         if not now.fits:
             continue
-        places = _places(crew, outing, now, len(order), job)
-        # With an unloading before or after it only where the load leaves no other way.
-        for pieces in ([[job]], [[u, job] for u in unloadings] + [[job, u] for u in unloadings]):
-            found = None
-            for at in places:
-                for piece in pieces:
-                    candidate = order[:at] + piece + order[at:]
-                    then = crew.drive(outing, candidate, any_time=free)
-                    if then.fits:
-                        found = (_cost(crew, outing, then) - _cost(crew, outing, now), outing, candidate)
-                        break
-                if found:
-                    break
+        alone = [[job]]
+        unloaded = [[u, job] for u in unloadings] + [[job, u] for u in unloadings]
+        for pieces, stay_s in ((alone, 0.0), (unloaded, unloading_s)):
+            found = next(
+                (
+                    (cost, outing, order[:at] + piece + order[at:])
+                    for cost, at in _places(crew, outing, now, len(order), job, stay_s)
+                    if cost < worth
+                    for piece in pieces
+                    if crew.drive(outing, order[:at] + piece + order[at:], any_time=free).fits
+                ),
+                None,
+            )
             if found:
-                best = found if best is None or found < best else best
+                yield found
                 break
-    return best
 
 
-def _places(crew: Crew, outing: int, now: Drive, n: int, job: int) -> list[int]:
-    """Positions in the order where the job may fit by its time alone, cheapest first."""
-    rows = _rows(crew, outing, now)
-    duration, service_s = crew.duration_s, crew.jobs[job].service_s
+def _places(crew: Crew, outing: int, now: Drive, n: int, job: int, stay_s: float) -> list[tuple[float, int]]:
+    """Return costs and positions at which the job and `stay_s` more may fit by time alone, cheapest first."""
+    visits = [crew.row(visit.item) for visit in now.visits[:-1]]
+    rows = np.array([crew.start_row(outing), *visits, crew.depot_row(outing)])[: n + 2]
+    a, b = rows[:-1], rows[1:]
+    longer_s = crew.duration_s[a, job] + crew.duration_s[job, b] - crew.duration_s[a, b]
+    longer_s += crew.jobs[job].service_s + stay_s
+    further_m = crew.distance_m[a, job] + crew.distance_m[job, b] - crew.distance_m[a, b]
+    cost = COST_OF_SECOND * longer_s + COST_OF_METRE * further_m
     # A stop in between uses up waiting before it uses up the shift.
     slack_s = crew.outings[outing].end_s - now.end_s + crew.waiting_s(now) + 1.0
-    extra = [
-        (float(duration[a, job] + duration[job, b] - duration[a, b]), at)
-        for at, (a, b) in enumerate(pairwise(rows[: n + 2]))
-    ]
-    return [at for seconds, at in sorted(extra) if seconds + service_s <= slack_s]
-
-
-def _rows(crew: Crew, outing: int, drive: Drive) -> list[int]:
-    visits = [crew.row(visit.item) for visit in drive.visits[:-1]]
-    return [crew.start_row(outing), *visits, crew.depot_row(outing)]
-
-
-def _cost(crew: Crew, outing: int, drive: Drive) -> float:
-    metres = sum(float(crew.distance_m[a, b]) for a, b in pairwise(_rows(crew, outing, drive)))
-    return COST_OF_SECOND * drive.end_s + COST_OF_METRE * metres
+    places = np.flatnonzero(longer_s <= slack_s)
+    return sorted(zip(cost[places].tolist(), places.tolist(), strict=True))
 
 
 def _without_idle_unloading(crew: Crew, outing: int, order: Order) -> Order:
