@@ -106,8 +106,7 @@ def _drive(agent: Agent, client: MqttClient, clock: Clock) -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, end)
     loop.add(client)
-    was_connected: bool | None = None
-    said = ""
+    was_connected, said = False, client.last_error
     while not is_ending:
         agent.tick()
         if client.is_connected != was_connected or client.last_error != said:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from math import isfinite, sqrt
-from statistics import median
 
 PINGS = 7
 # With fewer valid echoes than half, the median is not one of a majority any more.
@@ -42,7 +41,7 @@ def distance_from_echoes(echoes_s: Iterable[float | None], temperature_c: float 
     if len(valid) < _MIN_ECHOES:
         return None
     speed_mps = speed_of_sound_mps(_ASSUMED_C if temperature_c is None else temperature_c)
-    return median(valid) * speed_mps / 2.0 * 1000.0
+    return _median(valid) * speed_mps / 2.0 * 1000.0
 
 
 def measure_distance(ping: Callable[[], float | None], temperature_c: float | None) -> float | None:
@@ -53,3 +52,10 @@ def measure_distance(ping: Callable[[], float | None], temperature_c: float | No
 def echo_s(distance_mm: float, temperature_c: float) -> float:
     """Return how long an echo takes from `distance_mm` away and back, in seconds."""
     return distance_mm / 1000.0 * 2.0 / speed_of_sound_mps(temperature_c)
+
+
+def _median(values: list[float]) -> float:
+    """Return what `statistics.median` would; importing that costs a megabyte of a small machine."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2.0
