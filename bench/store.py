@@ -3,7 +3,7 @@
 Both stores get the same points in the same run, and SQLite is the baseline: read the ratios, not the seconds.
 InfluxDB is left out where there is no server (`make influxd` builds one), and the answers of both are compared.
 
-    python -m bench store [--json] [--entities 1000] [--days 7] [--every-s 1800] [--seed 1]
+    python -m bench store [--json] [--entities 1000] [--days 7] [--every-s 3600] [--seed 1]
 """
 
 import argparse
@@ -24,7 +24,7 @@ from store.series import Point, SeriesStore, open_series
 
 START_S = 1_770_595_200.0
 BATCH = 5_000
-REPEATS = 5
+REPEATS = 3
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--entities", type=int, default=1_000, help="series of the city (default 1000)")
     parser.add_argument("--days", type=int, default=7, help="days of history of each (default 7)")
-    parser.add_argument("--every-s", type=int, default=1_800, help="seconds between points (default 1800)")
+    parser.add_argument("--every-s", type=int, default=3_600, help="seconds between points (default 3600)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     results: dict[str, dict[str, float]] = {}
