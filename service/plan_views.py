@@ -155,7 +155,7 @@ def truck_detail(
     driven = next((one for one in plan.rounds if one.truck == truck), None) if plan else None
     answer = round_answer(register, plan, driven, progress.get(truck)) if plan and driven else None
     return TruckDetailAnswer(
-        **truck_answer(register, snapshot, truck, plan, progress).model_dump(),
+        **dict(truck_answer(register, snapshot, truck, plan, progress)),
         distance_km=answer.distance_km if answer else None,
         duration_min=answer.duration_min if answer else None,
         stops=answer.stops if answer else [],

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,8 +34,11 @@ logger = logging.getLogger(__name__)
 PLANNER = "ronde"
 # A plan is not worth making when every shift ends sooner than this.
 _LEAST_SHIFT_S = 1800.0
-# Real seconds that the first plan waits for devices that still tell what they kept while they were away.
-_WAIT_FOR_LATE_S = 30.0
+# Real seconds that a plan of the day waits for devices that still tell what they kept while they were away.
+_WAIT_FOR_LATE_S = 45.0
+# So many of the containers with a sensor have to be known for a plan of the day to be called complete.
+_ENOUGH_KNOWN = 0.9
+_MAY_BE_UNREAD = 200
 # Real seconds until what failed is tried again.
 _RETRY_S = 15.0
 
@@ -44,10 +47,10 @@ _RETRY_S = 15.0
 class _Running:
     """A request that the worker has."""
 
-    future: "Future[SolveAnswer]"
     request: SolveRequest
     causes: tuple[Incident, ...] = ()
-    started_s: float = field(default_factory=time.monotonic)
+    completes: bool = False
+    future: "Future[SolveAnswer] | None" = None
 
 
 class Planner:
@@ -87,6 +90,12 @@ class Planner:
         self._running: _Running | None = None
         self._retry_at_s = 0.0
         self._ready_since_s: float | None = None
+        self._incomplete = False
+        self._measured = [
+            one.entity
+            for one in register.installations
+            if one.entity in register.containers and one.valid_until_s is None
+        ]
         self._number = 0
         self._causes = Causes(register, planning)
         self._causes.remember_rejected(desk.proposals("rejected"), {one.id: one for one in desk.incidents()})
@@ -141,16 +150,20 @@ class Planner:
         with self._lock:
             self._ready_since_s = self._ready_since_s or time.monotonic()
             if self._running is not None:
-                if self._running.future.done():
-                    running, self._running = self._running, None
+                running = self._running
+                if running.future is None or running.future.done():
+                    self._running = None
                     self._take(running, snapshot)
                 return
             if time.monotonic() < self._retry_at_s:
                 return
             if self._day_plan_is_due(snapshot):
                 self._begin_day(snapshot, incidents)
-            elif self.todays_plan(snapshot.now_s):
-                self._consider(snapshot, incidents)
+            elif plan := self.todays_plan(snapshot.now_s):
+                if self._incomplete and self._enough_is_known(snapshot):
+                    self._complete_day(snapshot, plan)
+                else:
+                    self._consider(snapshot, incidents)
 
     def accept(self, id: str, by: str, reason: str) -> Proposal:
         """Accept a proposal: its plan becomes the current one, and the trucks that it changes are told.
@@ -196,8 +209,12 @@ class Planner:
         if max(ends_s, default=0.0) < now_s + _LEAST_SHIFT_S:
             return False
         waited_s = time.monotonic() - (self._ready_since_s or time.monotonic())
-        nothing_yet = not np.isfinite(snapshot.containers.level).any()
-        return waited_s > _WAIT_FOR_LATE_S or not (snapshot.late_devices or nothing_yet)
+        return waited_s > _WAIT_FOR_LATE_S or self._enough_is_known(snapshot)
+
+    def _enough_is_known(self, snapshot: Snapshot) -> bool:
+        known = sum(snapshot.containers.level[snapshot.containers.index[one]] >= 0 for one in self._measured)
+        is_read = snapshot.entries - snapshot.position <= _MAY_BE_UNREAD
+        return is_read and not snapshot.late_devices and bool(known >= _ENOUGH_KNOWN * len(self._measured))
 
     def _begin_day(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
         jobs = {one.id: one for one in day_jobs(self._register, snapshot, self._planning)}
@@ -207,7 +224,19 @@ class Planner:
         if not jobs:
             self._retry_at_s = time.monotonic() + _RETRY_S
             return
-        self._submit(self._request(snapshot, tuple(jobs.values()), self._planning.solver_s), ())
+        self._incomplete = not self._enough_is_known(snapshot)
+        self._submit(_Running(self._request(snapshot, tuple(jobs.values()), self._planning.solver_s)))
+
+    def _complete_day(self, snapshot: Snapshot, plan: Plan) -> None:
+        """Add what was not known when the plan of the day was made."""
+        self._incomplete = False
+        known = {one.id for one in plan.jobs}
+        missing = tuple(job for job in day_jobs(self._register, snapshot, self._planning) if job.id not in known)
+        if missing:
+            request = self._request(snapshot, plan.jobs, self._planning.solver_s)
+            progress = self._truck_progresses(plan, snapshot)
+            request = replace(request, plan=plan, progress=progress, new_jobs=missing)
+            self._submit(_Running(request, completes=True))
 
     def _consider(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
         plan = self._plan
@@ -234,15 +263,13 @@ class Planner:
                 if job.id not in known:
                     new_jobs[job.id] = job
         request = self._request(snapshot, plan.jobs, self._planning.replan_s)
-        request = SolveRequest(
-            **{
-                **request.__dict__,
-                "plan": plan,
-                "progress": tuple(self._truck_progress(plan, one, snapshot) for one in progress.values()),
-                "new_jobs": tuple(new_jobs.values()),
-            }
+        request = replace(
+            request,
+            plan=plan,
+            progress=self._truck_progresses(plan, snapshot),
+            new_jobs=tuple(new_jobs.values()),
         )
-        self._submit(request, tuple(causes))
+        self._submit(_Running(request, tuple(causes)))
 
     def _request(self, snapshot: Snapshot, jobs: tuple[Job, ...], seconds: float) -> SolveRequest:
         register = self._register
@@ -271,7 +298,10 @@ class Planner:
             )
         return tuple(observed)
 
-    def _truck_progress(self, plan: Plan, one: RoundProgress, snapshot: Snapshot) -> TruckProgress:
+    def _truck_progresses(self, plan: Plan, snapshot: Snapshot) -> tuple[TruckProgress, ...]:
+        return tuple(self._truck_progress(one, snapshot) for one in self.progress(snapshot).values())
+
+    def _truck_progress(self, one: RoundProgress, snapshot: Snapshot) -> TruckProgress:
         depot = self._register.depots[self._register.trucks[one.truck].depot]
         return TruckProgress(
             truck=one.truck,
@@ -284,13 +314,16 @@ class Planner:
             load_kg=one.load_kg,
         )
 
-    def _submit(self, request: SolveRequest, causes: tuple[Incident, ...]) -> None:
+    def _submit(self, running: _Running) -> None:
         try:
-            self._running = _Running(self._pool.submit(request), request, causes)
+            running.future = self._pool.submit(running.request)
+            self._running = running
         except Exception as error:
             self._failed(f"The solver does not start: {error}")
 
     def _take(self, running: _Running, snapshot: Snapshot) -> None:
+        if running.future is None:
+            return
         try:
             answer = running.future.result()
         except RondeError as error:
@@ -305,12 +338,12 @@ class Planner:
             self._failed(f"A plan was thrown away because it breaks a rule: {answer.violations[0]}")
             return
         self.fault = ""
-        if running.request.plan is None:
-            self._use_day(answer)
+        if running.request.plan is None or (running.completes and running.request.plan == self._plan):
+            self._use(answer)
         elif self._plan is not None and running.request.plan.id == self._plan.id:
             self._propose(running, answer, snapshot)
 
-    def _use_day(self, answer: SolveAnswer) -> None:
+    def _use(self, answer: SolveAnswer) -> None:
         plan = answer.plan
         now_s = self._clock.now_s()
         self._desk.put_plan(plan)

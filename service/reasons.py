@@ -9,6 +9,9 @@ from city.register import Register
 from service.sentences import clock_text, duration_text, place_name, signed_km, signed_minutes
 from service.snapshot import Snapshot
 
+# A sentence that names more places than this is read by nobody.
+_NAMED = 3
+
 
 def proposal_reason(
     register: Register,
@@ -30,7 +33,10 @@ def proposal_reason(
         What a way around a jam saves; None where nothing is about a jam.
     """
     zone = ZoneInfo(register.timezone)
-    parts = [_dumping_part(register, snapshot, plan, one, zone) for one in causes if one.kind == "dumping"]
+    dumpings = sorted((one for one in causes if one.kind == "dumping"), key=lambda one: -one.severity)
+    parts = [_dumping_part(register, snapshot, plan, one, zone) for one in dumpings[:_NAMED]]
+    if more := len(dumpings) - _NAMED:
+        parts += [f"{more} more place{'s' if more > 1 else ''} with waste beside the containers"] if more > 0 else []
     jams = [one for one in causes if one.kind == "congestion"]
     if jams:
         names = " and ".join(place_name(register, one.entity) for one in jams)
@@ -52,10 +58,12 @@ def _dumping_part(register: Register, snapshot: Snapshot, plan: Plan, incident: 
 
 def _seen(snapshot: Snapshot, incident: Incident) -> str:
     lasting = duration_text(max(0.0, snapshot.now_s - incident.raised_at_s))
-    objects = snapshot.value(incident.entity, "beside", "objects_beside")
+    seen = snapshot.value(incident.entity, "beside", "objects_beside")
+    counted = [one.value for one in incident.evidence if one.quantity == "objects_beside" and one.value]
+    objects = seen or next(iter(counted), None)
     if objects:
         return f"camera: {objects:.0f} object{'s' if objects != 1 else ''} for {lasting}"
-    evidence = incident.evidence[-1].text.rstrip(".") if incident.evidence else f"{incident.probability:.0%} sure"
+    evidence = incident.evidence[0].text.rstrip(".") if incident.evidence else f"{incident.probability:.0%} sure"
     return f"{evidence}, for {lasting}"
 
 

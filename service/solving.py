@@ -100,6 +100,8 @@ class SolverPool:
             worker.terminate()
         for worker in workers:
             worker.join(timeout=5)
+        # The executor's own thread sees that the worker is gone, and gives the queues back.
+        self._executor.shutdown(wait=True)
 
     def _start(self) -> ProcessPoolExecutor:
         executor = ProcessPoolExecutor(

@@ -1,0 +1,71 @@
+import numpy as np
+
+from city.findings import Evidence, Finding, finding_id
+from service.incidents import IncidentBook
+from tests.service.small_city import SmallCity
+
+
+def finding(kind, entity, at_s, cleared_at_s=None, **more):
+    values = {"cause": "", "probability": 0.9, "severity": 0.5, "evidence": (Evidence(f"{entity} at {at_s}"),)} | more
+    return Finding(finding_id(kind, entity, at_s), kind, entity, at_s, cleared_at_s=cleared_at_s, **values)
+
+
+def book(tmp_path):
+    city = SmallCity(tmp_path / "city")
+    city.close()
+    return IncidentBook(city.register)
+
+
+def test_findings_of_one_junction_are_one_incident_until_all_are_over(tmp_path):
+    incidents = book(tmp_path)
+    (first,) = incidents.take([finding("congestion", "arm-0", 100.0)])
+    (same,) = incidents.take([finding("congestion", "arm-1", 160.0, severity=0.8)])
+    assert same.id == first.id
+    assert (same.raised_at_s, same.severity, len(same.evidence)) == (100.0, 0.8, 2)
+    (still,) = incidents.take([finding("congestion", "arm-0", 100.0, 300.0)])
+    assert still.cleared_at_s is None
+    (over,) = incidents.take([finding("congestion", "arm-1", 160.0, 400.0)])
+    assert (over.cleared_at_s, over.status) == (400.0, "closed")
+    assert incidents.lasting == []
+
+
+def test_what_begins_again_soon_is_the_same_and_what_begins_later_is_another(tmp_path):
+    incidents = book(tmp_path)
+    first = incidents.take([finding("dumping", "kamer-2", 0.0), finding("dumping", "kamer-2", 0.0, 1000.0)])[0]
+    again = incidents.take([finding("dumping", "kamer-2", 1500.0)])[0]
+    assert (again.id, again.cleared_at_s, again.status) == (first.id, None, "open")
+    incidents.take([finding("dumping", "kamer-2", 1500.0, 2000.0)])
+    assert incidents.take([finding("dumping", "kamer-2", 9000.0)])[0].id != first.id
+
+
+def test_an_emptying_and_a_full_container_are_no_incidents(tmp_path):
+    assert book(tmp_path).take([finding("emptied", "k1-paper", 1.0, 1.0), finding("full", "k1-paper", 2.0)]) == []
+
+
+def test_a_finding_heard_of_only_when_it_is_over_is_kept_as_over(tmp_path):
+    (only,) = book(tmp_path).take([finding("dumping", "kamer-2", 0.0, 50.0)])
+    assert (only.cleared_at_s, only.status) == (50.0, "closed")
+
+
+def test_evidence_in_numpys_numbers_becomes_plain(tmp_path):
+    odd = finding(
+        "dumping", "kamer-2", np.float64(5), evidence=(Evidence("x", "fill_ratio", np.float64(5), np.float64(1)),)
+    )
+    (one,) = book(tmp_path).take([odd])
+    assert {type(one.raised_at_s), type(one.evidence[0].at_s), type(one.evidence[0].value)} == {float}
+
+
+def test_the_same_findings_make_the_same_incidents_in_every_replay(tmp_path):
+    said = [
+        finding("congestion", "arm-0", 100.0),
+        finding("dumping", "kamer-2", 120.0),
+        finding("congestion", "arm-0", 100.0, 200.0),
+    ]
+    city = SmallCity(tmp_path / "city")
+    city.close()
+    at_once = {one.id: one for one in IncidentBook(city.register).take(said)}
+    bit_by_bit = {}
+    other = IncidentBook(city.register)
+    for one in said:
+        bit_by_bit.update({incident.id: incident for incident in other.take([one])})
+    assert at_once == bit_by_bit
