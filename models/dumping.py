@@ -59,6 +59,8 @@ class DumpingParameters:
         many frames that assumption is worth.
     clutter_lasts_s
         How long such a thing stands there on average.
+    brief_s
+        What was taken for waste and goes so soon, without a crew, was clutter.
     frame_weight
         Exponent of a frame's likelihood; frames resemble each other, so that each tells less than if they did not.
     full_ratio, full_sd
@@ -93,9 +95,10 @@ class DumpingParameters:
     steady: float = 0.96
     steady_share: float = 0.5
     steady_weight: float = 30.0
-    clutter_share: float = 0.01
+    clutter_share: float = 0.002
     clutter_weight: float = 30.0
     clutter_lasts_s: float = 6000.0
+    brief_s: float = 4 * 3600.0
     frame_weight: float = 0.8
     full_ratio: float = 0.955
     full_sd: float = 0.015
@@ -255,7 +258,7 @@ class DumpingModel:
 
     def probability(self, state: DumpingState) -> Floats:
         """Return the probability that waste lies beside each cluster, ``(n,)``, as of its last row."""
-        there: Floats = 1.0 - state.belief[:, 0].sum(axis=1)
+        there: Floats = np.clip(1.0 - state.belief[:, 0].sum(axis=1), 0.0, 1.0)
         return there
 
     def observable(self, state: DumpingState) -> Booleans:
@@ -386,9 +389,17 @@ class DumpingModel:
 
     def _tell(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
         p = self.parameters
-        there = 1.0 - s.belief[e, 0].sum(axis=1)
+        there = np.clip(1.0 - s.belief[e, 0].sum(axis=1), 0.0, 1.0)
         is_open = np.isfinite(s.raised_at_s[e])
         over = is_open & (there <= p.clear_at)
+        # What goes so soon without a crew was clutter, and teaches the site's share of it.
+        lasted_s = at_s - s.raised_at_s[e]
+        brief = over & (lasted_s < p.brief_s)
+        frames = lasted_s[brief] / 900.0
+        s.clutter[e[brief]] += frames
+        s.frames[e[brief]] += frames
+        s.steady[e[brief]] = np.maximum(s.steady[e[brief]] - frames, 0.0)
+        s.filmed[e[brief]] = np.maximum(s.filmed[e[brief]] - frames, s.steady[e[brief]])
         self._clear(s, e[over], at_s[over], "It is no longer there.", findings)
         for i, at, sure in zip(*(one[~is_open & (there >= p.raise_at)] for one in (e, at_s, there)), strict=True):
             if at < s.quiet_until_s[i]:
@@ -418,7 +429,7 @@ class DumpingModel:
 
     def _clear(self, s: DumpingState, e: Integers, at_s: Floats, text: str, findings: list[Finding]) -> None:
         for i, at in zip(e, at_s, strict=True):
-            sure = float(1.0 - s.belief[i, 0].sum())
+            sure = float(np.clip(1.0 - s.belief[i, 0].sum(), 0.0, 1.0))
             over_at = max(float(at), float(s.raised_at_s[i]))
             findings.append(self._finding(s, int(i), float(s.raised_at_s[i]), sure, (Evidence(text, "", at),), over_at))
             s.raised_at_s[i], s.quiet_until_s[i] = np.nan, over_at + self.parameters.refractory_s

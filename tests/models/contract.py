@@ -86,6 +86,7 @@ class ModelContract:
             at_s=np.linspace(rows.at_s[0], rows.at_s[0] + 60, len(rows)),
             values={name: np.full(len(rows), np.nan) for name in rows.values},
             is_visit=np.zeros(len(rows), bool),
+            is_suspect=np.zeros(len(rows), bool),
         )
         state, found = model.update(model.initial_state(), unknown)
         assert found == []
