@@ -202,9 +202,7 @@ def fleet_of(network: Network, cranes: int, grabs: int, seed: int) -> tuple[Depo
     """
     rng = np.random.default_rng([seed, 53])
     at = edge_place(network, 125.0, 0.62, rng)
-    depot = Depot(
-        "depot", "Depot Duinkerkenstraat", round(float(network.node_lon[at]), 6), round(float(network.node_lat[at]), 6)
-    )
+    depot = Depot("depot", "Depot", round(float(network.node_lon[at]), 6), round(float(network.node_lat[at]), 6))
     at = edge_place(network, 80.0, 0.72, rng)
     site = UnloadingSite(
         "unloading", "Afvalstation", round(float(network.node_lon[at]), 6), round(float(network.node_lat[at]), 6),

@@ -18,7 +18,7 @@ from simulation.trucks import TruckDrive
 from simulation.truth import Truth
 
 FILL_INTERVAL_S = 900
-BESIDE_INTERVAL_S = 300
+BESIDE_INTERVAL_S = 900
 TRAFFIC_INTERVAL_S = 60
 TRUCK_INTERVAL_S = 60
 _POOL = 20_011

@@ -23,7 +23,9 @@ from edge.agent import Agent
 from edge.driver import Driver, Measurement
 from edge.link import make_link
 from edge.outbox import LOGS, Outbox
+from edge.sampling import SamplingParameters
 from edge.witness import Witness
+from simulation.drivers import BESIDE_INTERVAL_S
 from simulation.field import Field, Said, truck_channel, truck_driver, truck_drives, visit_reading
 from simulation.parameters import HOUR_S
 from simulation.planted import PlantedEvent
@@ -37,6 +39,9 @@ _FILES_BESIDE = 200
 _STEP_S = 300.0
 _FINE_STEP_S = 60.0
 _LONGEST_WAIT_S = 0.05
+# Every frame of a camera is reported: told of changes alone, a detector takes somebody who stood there for one frame
+# for something that lay there until the next report.
+_SAMPLING = SamplingParameters(beside_heartbeat_s=BESIDE_INTERVAL_S)
 _PROGRESS_S = 1.0
 _logger = logging.getLogger(__name__)
 
@@ -287,7 +292,17 @@ class Fleet:
         drivers = [truck_driver(self._field, drive)] if drive else self._field.drivers(id)
         client = make_link(host, port, city, id, self._live, self._boot, retry_s=p.retry_s, max_retry_s=p.max_retry_s)
         outbox = Outbox(home / "outbox.sqlite", id, self._witness)
-        agent = Agent(id, city, [_Powered(d, power) for d in drivers], outbox, client, key, self._clock, self._boot)
+        agent = Agent(
+            id,
+            city,
+            [_Powered(d, power) for d in drivers],
+            outbox,
+            client,
+            key,
+            self._clock,
+            self._boot,
+            sampling=_SAMPLING,
+        )
         if drive:
             agent.on_command("follow-round", partial(self._follow, drive))
         silences = [e for e in self._field.planted if e.kind == "silent" and e.entity == id]

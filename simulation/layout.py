@@ -106,7 +106,9 @@ def crossings_passed(network: Network, stops: Ints, centres: Ints) -> Ints:
 
 def edge_place(network: Network, bearing_deg: float, share: float, rng: np.random.Generator) -> int:
     """Return a node out in that direction, about `share` of the way to the edge: for a depot or an unloading site."""
-    west, south, east, north = network.bounds
+    # Of most streets, not of all: an extract has roads that lead far out of it.
+    west, east = np.percentile(network.node_lon[network.core], [3, 97])
+    south, north = np.percentile(network.node_lat[network.core], [3, 97])
     lon = (west + east) / 2 + share * (east - west) / 2 * np.sin(np.radians(bearing_deg))
     lat = (south + north) / 2 + share * (north - south) / 2 * np.cos(np.radians(bearing_deg))
     return int(network.nearest(lon + rng.normal(0, 1e-4), lat + rng.normal(0, 1e-4)))

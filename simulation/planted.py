@@ -36,7 +36,7 @@ class PlantedEvent(msgspec.Struct, frozen=True):
     @property
     def objects(self) -> int:
         """How many objects a dumping leaves."""
-        return int(self.rng().integers(2, 7))
+        return min(8, 2 + int(self.rng().poisson(2.0)))
 
     @property
     def speed_ratio(self) -> float:

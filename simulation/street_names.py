@@ -51,8 +51,8 @@ DISTRICTS: tuple[District, ...] = (
 def street_name(number: int) -> str:
     """Return a name for street `number`; the same number has the same name.
 
-    >>> street_name(0), street_name(61)
-    ('Eikstraat', 'Lindelaan')
+    >>> street_name(0), street_name(72)
+    ('Eikstraat', 'Ieplaan')
     """
     stem = _STEMS[number % len(_STEMS)]
     turn = number // len(_STEMS) + number
