@@ -50,7 +50,7 @@ class CongestionParameters:
         What lasts longer than this is what is usual now.
     """
 
-    smoothing_s: float = 150.0
+    smoothing_s: float = 100.0
     slow_ratio: float = 0.35
     slow_share_of_usual: float = 0.6
     high_occupancy: float = 0.35
@@ -58,7 +58,7 @@ class CongestionParameters:
     missing_vehicles: float = 25.0
     missing_share: float = 0.05
     flow_memory_s: float = 900.0
-    raise_after_s: float = 120.0
+    raise_after_s: float = 60.0
     clear_after_s: float = 300.0
     refractory_s: float = 600.0
     unknown_after_s: float = 600.0
@@ -76,7 +76,8 @@ class CongestionParameters:
 class CongestionState(NamedTuple):
     """What is known of ``n`` approaches; times in s since 1970, NaN = never or not now.
 
-    `occupancy`, `speed_kph` (smoothed), `flow` (usual vehicles/s) and `missing` (evidence that the flow
+    `occupancy`, `speed_kph` (smoothed), `flow` (usual vehicles/s, known
+    for `flow_for_s`) and `missing` (evidence that the flow
     is gone) are of now; ``(n, HOURS)`` `usual_occupancy` and `usual_ratio` of that hour of the day (UTC).
     """
 
@@ -88,6 +89,7 @@ class CongestionState(NamedTuple):
     speed_at_s: Floats
     free_kph: Floats
     flow: Floats
+    flow_for_s: Floats
     missing: Floats
     usual_occupancy: Floats
     usual_ratio: Floats
@@ -176,6 +178,7 @@ class CongestionModel:
             speed_at_s=never,
             free_kph=self._given_kph,
             flow=never,
+            flow_for_s=zero,
             missing=zero,
             usual_occupancy=np.full((n, HOURS), np.nan),
             usual_ratio=np.full((n, HOURS), np.nan),
@@ -280,12 +283,15 @@ class CongestionModel:
     ) -> Booleans:
         p = self.parameters
         counts = fine & np.isfinite(count)
-        expected = np.nan_to_num(s.flow[e]) * length_s
+        known_s = s.flow_for_s[e]
+        expected = np.where(known_s >= p.flow_memory_s, np.nan_to_num(s.flow[e]), 0.0) * length_s
         evidence = expected * (1 - p.missing_share) + np.nan_to_num(count) * np.log(p.missing_share)
         s.missing[e] = np.where(counts, np.clip(s.missing[e] + evidence, 0, 2 * p.missing_vehicles), s.missing[e])
         # While vehicles are missing, the flow of before is what they are missing from.
-        weight = np.where(s.missing[e] < 0.3 * p.missing_vehicles, -np.expm1(-length_s / p.flow_memory_s), 0.0)
-        s.flow[e] = _towards(s.flow[e], np.where(counts, count / length_s, np.nan), weight)
+        usual = counts & (s.missing[e] < 0.3 * p.missing_vehicles)
+        weight = np.maximum(-np.expm1(-length_s / p.flow_memory_s), length_s / (known_s + length_s))
+        s.flow[e] = _towards(s.flow[e], np.where(usual, count / length_s, np.nan), weight)
+        s.flow_for_s[e] += np.where(usual, length_s, 0.0)
         gone: Booleans = s.missing[e] >= p.missing_vehicles
         return gone
 
@@ -318,7 +324,7 @@ class CongestionModel:
         lasts = is_open & ~ends & (at_s - s.raised_at_s[e] >= p.lasts_s)
         self._end(s, e[lasts], at_s[lasts], "It has lasted so long that it is usual now.", findings)
         learns = e[lasts]
-        s.missing[learns], s.flow[learns] = 0.0, np.nan
+        s.missing[learns], s.flow[learns], s.flow_for_s[learns] = 0.0, np.nan, 0.0
         s.usual_ratio[learns], s.usual_occupancy[learns] = np.nan, np.nan
         s.quiet_until_s[learns] += p.memory_s
 

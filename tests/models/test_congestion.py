@@ -19,7 +19,7 @@ class TestContract(ModelContract):
 
     @pytest.fixture
     def rows(self) -> Rows:
-        return approaches(1, jams=JAMS).rows
+        return approaches(1, days=0.6, jams=((1, 9.0, "slow"), (2, 10.5, "blocked"), (3, 8.0, "gone"))).rows
 
 
 def find(rows: Rows, n: int = 8) -> list[Finding]:
