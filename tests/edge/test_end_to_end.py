@@ -101,7 +101,7 @@ def broker(tmp_path, kind):
 
 
 def test_a_backlog_of_many_devices_arrives_once_and_in_order(broker, town):
-    one = town(broker.port, *(f"k{n}" for n in range(20)))
+    one = town(broker.port, *(f"k{n}" for n in range(20)), ack_timeout_s=30.0)
     for agent in one.agents.values():
         agent.enqueue("readings", [reading(n) for n in range(500)])
         agent.enqueue("events", [reading(n) for n in range(3)])
@@ -116,7 +116,7 @@ def test_a_backlog_of_many_devices_arrives_once_and_in_order(broker, town):
 
 def test_in_quiet_times_each_reading_is_sent_once(broker, town):
     """No double of what paho has queued, no resend while the acknowledgement is on its way."""
-    one = town(broker.port, "k1", ack_timeout_s=10.0)
+    one = town(broker.port, "k1", ack_timeout_s=30.0)
     tiny = one.start_ingest()
     agent = one.agents["k1"]
     for n in range(200):
