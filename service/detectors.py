@@ -31,6 +31,8 @@ from service.snapshot import (
 VISITS_KEPT_S = 2 * 86_400.0
 # A device whose newest reading is older than this when it arrives is telling what it kept while it was away.
 LATE_S = 900.0
+# A fill sensor reports when something changes, and at least this often: its usual gap says nothing.
+HEARTBEAT_S = 6 * 3600.0
 WATCH_FILL_RATIO = 0.8
 WATCH_PROBABILITY = 0.5
 
@@ -54,7 +56,9 @@ class Detectors:
             [one.id for one in approaches], free_speed_kph=[one.free_speed_kph for one in approaches]
         )
         watched = {one.entity for one in register.installations if one.valid_until_s is None}
-        self._health = HealthModel(sorted(watched - set(register.trucks)))
+        sensed = sorted(watched - set(register.trucks))
+        interval_s = [HEARTBEAT_S if one in register.containers else np.nan for one in sensed]
+        self._health = HealthModel(sensed, interval_s=interval_s)
         self._fill_state = self._fill.initial_state()
         self._dumping_state = self._dumping.initial_state()
         self._congestion_state = self._congestion.initial_state()

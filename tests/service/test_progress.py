@@ -1,0 +1,82 @@
+import pytest
+
+from city.plans import Job, Plan, Round, Stop
+from city.readings import ReadingKey, Row
+from service.detectors import Detectors
+from service.progress import done_jobs, plan_progress
+from service.settings import PlanningSettings
+from tests.service.small_city import MONDAY_S, SmallCity
+
+
+@pytest.fixture
+def detectors(tmp_path):
+    city = SmallCity(tmp_path / "city")
+    city.close()
+    return city, Detectors(city.register, PlanningSettings())
+
+
+def stop(kind, place, minute, *, job="", containers=(), volume_m3=0.0, load_kg=0.0):
+    at_s = MONDAY_S + 60 * minute
+    return Stop(kind, place, 6.55, 53.2, at_s, at_s + 60, job, containers, volume_m3, load_kg)
+
+
+PLAN = Plan(
+    "p",
+    MONDAY_S,
+    (
+        Round(
+            "crane-1",
+            (
+                stop("start", "remise", 0),
+                stop("empty", "kamer-1", 10, job="j1", containers=("k1-residual",), volume_m3=3.0, load_kg=200.0),
+                stop("empty", "kamer-2", 20, job="j2", containers=("k2-residual",), volume_m3=6.0, load_kg=400.0),
+                stop("unload", "stort", 30),
+                stop("end", "remise", 50),
+            ),
+            1000.0,
+            3000.0,
+        ),
+    ),
+    jobs=tuple(Job(f"j{i}", "empty", f"kamer-{i}", 6.55, 53.2, "residual", (f"k{i}-residual",)) for i in (1, 2)),
+)
+
+
+def row(minute, n, kind="visit", subject=None, **values):
+    at_s = MONDAY_S + 60 * minute
+    return Row(ReadingKey("cab-crane-1", "l", n), "crane-1", kind, at_s, values, 0, "good", True, at_s, subject)
+
+
+def progress(detectors, *rows):
+    city, models = detectors
+    models.feed(rows, MONDAY_S + 3600)
+    snapshot = models.snapshot(MONDAY_S + 3600, 0, 0, True)
+    return plan_progress(city.register, PLAN, snapshot, MONDAY_S - 3600)["crane-1"], snapshot
+
+
+def test_a_truck_that_was_never_heard_of_has_done_nothing_and_is_nowhere(detectors):
+    one, _ = progress(detectors)
+    assert (one.lon, one.done_jobs, one.next_index) == (None, (), 0)
+
+
+def test_visits_are_jobs_done_and_what_is_aboard_follows_from_them(detectors):
+    one, snapshot = progress(
+        detectors,
+        row(11, 0, subject="k1-residual", lift_kg=200.0),
+        row(12, 1, "truck", lon_deg=6.56, lat_deg=53.21, load_kg=200.0),
+    )
+    assert (one.done_jobs, one.next_index, one.volume_m3, one.load_kg) == (("j1",), 2, 3.0, 200.0)
+    assert (one.lon, one.lat) == (6.56, 53.21)
+    assert done_jobs(PLAN, snapshot.visits) == {"j1": "crane-1"}
+
+
+def test_unloading_shows_on_the_scales(detectors):
+    visits = [row(11, 0, subject="k1-residual", lift_kg=1.0), row(21, 1, subject="k2-residual", lift_kg=1.0)]
+    full, _ = progress(detectors, *visits, row(25, 2, "truck", lon_deg=6.5, lat_deg=53.2, load_kg=400.0))
+    assert (full.next_index, full.load_kg) == (3, 400.0)
+    empty, _ = progress(detectors, row(40, 3, "truck", lon_deg=6.5, lat_deg=53.2, load_kg=0.0))
+    assert (empty.next_index, empty.load_kg, empty.volume_m3) == (4, 0.0, 0.0)
+
+
+def test_yesterdays_visits_do_not_count(detectors):
+    one, _ = progress(detectors, row(-24 * 60, 0, subject="k1-residual", lift_kg=1.0))
+    assert one.done_jobs == ()
