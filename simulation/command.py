@@ -15,7 +15,8 @@ from routing.network import Network
 from routing.osm import read_osm
 from simulation.city import SimulatedCity
 from simulation.field import Field, ReplayField, SimulatedField
-from simulation.fleet import Fleet, FleetParameters
+from simulation.fleet import Fleet
+from simulation.fleet_device import FleetParameters
 from simulation.parameters import CityParameters, demo_start_s
 from simulation.planted import read_planted
 from simulation.records import write_json

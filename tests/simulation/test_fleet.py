@@ -23,7 +23,9 @@ from city.plans import Round, Stop
 from simulation.city import SimulatedCity
 from simulation.command import main, read_field
 from simulation.field import SimulatedField
-from simulation.fleet import Fleet, FleetParameters, allow_open_files
+from simulation.fleet import Fleet
+from simulation.fleet_device import FleetParameters
+from simulation.open_files import allow_open_files
 from simulation.parameters import HOUR_S, CityParameters
 from simulation.planted import PlantedEvent
 from simulation.records import read_events
