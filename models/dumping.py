@@ -59,6 +59,13 @@ class DumpingParameters:
         many frames that assumption is worth.
     clutter_lasts_s
         How long such a thing stands there on average.
+    frame_s, hold_s
+        A count without an interval is one that is reported on change: until the next report, at most for `hold_s`
+        (its heartbeat, and a little), it is counted again every `frame_s`.
+    on_its_way_s
+        What was measured by so long ago has reached us.
+    lids_per_day
+        Lid openings of a container whose use is not known.
     brief_s
         What was taken for waste and goes so soon, without a crew, was clutter.
     frame_weight
@@ -98,6 +105,10 @@ class DumpingParameters:
     clutter_share: float = 0.002
     clutter_weight: float = 30.0
     clutter_lasts_s: float = 6000.0
+    frame_s: float = 300.0
+    hold_s: float = 4500.0
+    on_its_way_s: float = 300.0
+    lids_per_day: float = 10.0
     brief_s: float = 4 * 3600.0
     frame_weight: float = 0.8
     full_ratio: float = 0.955
@@ -127,12 +138,17 @@ class DumpingState(NamedTuple):
     `belief` is ``(n, PILES, CLUTTER)``: the probability of each pile (see `models.piles`) with each kind of clutter.
     `counts`, ``(n, MOST_SEEN + 1)``, is how long (fading, s) the camera counted each number while nothing was thought
     to lie there; `fixture` follows from it. `clutter` in `frames` (fading) is the site's share of clutter, `steady` in
-    `filmed` that of piles that are seen steadily.
+    `filmed` that of piles that are seen steadily. Of a camera that reports on change (`holds`) the count is taken
+    again until `frame_at_s`. `lids` in `lids_s` is the rate of lid openings; at `spill` (a container) and `spills`
+    (a cluster), 1/s, bags are expected beside full containers that report seldom.
     """
 
     now_s: Floats
     at_s: Floats
     camera_at_s: Floats
+    frame_at_s: Floats
+    holds: Floats
+    spills: Floats
     belief: Floats
     clutter: Floats
     frames: Floats
@@ -149,6 +165,9 @@ class DumpingState(NamedTuple):
     level: Floats
     odd_level: Floats
     full: Floats
+    lids: Floats
+    lids_s: Floats
+    spill: Floats
 
 
 _CAUSES: tuple[DumpingCause, ...] = ("unknown", "dumped", "overflow")
@@ -213,6 +232,9 @@ class DumpingModel:
             now_s=np.array(np.nan),
             at_s=never,
             camera_at_s=never,
+            frame_at_s=never,
+            holds=zero,
+            spills=zero,
             belief=belief,
             clutter=zero,
             frames=zero,
@@ -229,6 +251,9 @@ class DumpingModel:
             level=np.zeros(slots),
             odd_level=np.full(slots, np.nan),
             full=np.zeros(slots),
+            lids=np.zeros(slots),
+            lids_s=np.zeros(slots),
+            spill=np.zeros(slots),
         )
 
     def update(self, state: DumpingState, rows: Rows) -> tuple[DumpingState, list[Finding]]:
@@ -242,16 +267,20 @@ class DumpingModel:
             k = counts[wave]
             slot, at_s = rows.entity[k], rows.at_s[k]
             e = self._cluster_of[slot]
+            self._hold(s, e, at_s, findings)
             self._lapse(s, e, at_s, findings)
             self._predict(s, e, at_s)
             visit = rows.is_visit[k]
             sensed = ~visit & ~(at_s <= s.level_at_s[slot])
-            self._levels(s, slot[sensed], at_s[sensed], fill[k[sensed]], lids[k[sensed]])
+            self._levels(s, slot[sensed], at_s[sensed], rows.interval_s[k[sensed]], fill[k[sensed]], lids[k[sensed]])
             filmed = ~visit & np.isfinite(objects[k]) & ~(at_s <= s.camera_at_s[e])
+            s.camera_at_s[e[filmed]] = at_s[filmed]
+            s.holds[e[filmed]] = rows.interval_s[k[filmed]] <= 0
             self._frames(s, e[filmed], at_s[filmed], objects[k[filmed]])
             self._tell(s, e[~visit], at_s[~visit], findings)
             self._visits(s, slot[visit], at_s[visit], findings)
         everyone = np.arange(len(self.entities))
+        self._hold(s, everyone, np.full(len(everyone), rows.now_s - self.parameters.on_its_way_s), findings)
         self._lapse(s, everyone, np.full(len(everyone), rows.now_s), findings)
         findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
         return s, findings
@@ -265,6 +294,19 @@ class DumpingModel:
         """Return where dumping can be seen at all, ``(n,)``: where a camera spoke lately."""
         watched: Booleans = state.now_s - state.camera_at_s <= self.parameters.camera_lost_s
         return watched
+
+    def _hold(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
+        """Repeat the count of a camera that reports on change: while it says nothing, it counts the same."""
+        p = self.parameters
+        while True:
+            next_s = s.frame_at_s[e] + p.frame_s
+            due = (s.holds[e] > 0) & (next_s < at_s) & (next_s <= s.camera_at_s[e] + p.hold_s)
+            if not due.any():
+                return
+            e, at_s, next_s = e[due], at_s[due], next_s[due]
+            self._predict(s, e, next_s)
+            self._frames(s, e, next_s, s.objects[e])
+            self._tell(s, e, next_s, findings)
 
     def _predict(self, s: DumpingState, e: Integers, at_s: Floats) -> None:
         p = self.parameters
@@ -285,9 +327,20 @@ class DumpingModel:
         belief[:, 0] *= 1 - dumped
         s.belief[e] = belief
         s.at_s[e] = np.fmax(s.at_s[e], at_s)
+        seen = self._is_seen(s, e)
+        self._add(s, e[seen], -np.expm1(-s.spills[e[seen]] * elapsed_s[seen]))
 
-    def _levels(self, s: DumpingState, slot: Integers, at_s: Floats, fill: Floats, lids: Floats) -> None:
+    def _is_seen(self, s: DumpingState, e: Integers) -> Booleans:
+        seen: Booleans = s.at_s[e] - s.camera_at_s[e] <= self.parameters.camera_lost_s
+        return seen
+
+    def _levels(
+        self, s: DumpingState, slot: Integers, at_s: Floats, interval_s: Floats, fill: Floats, lids: Floats
+    ) -> None:
         p = self.parameters
+        opened = np.isfinite(lids) & (interval_s > 0)
+        s.lids[slot] += np.where(opened, lids, 0.0)
+        s.lids_s[slot] += np.where(opened, interval_s, 0.0)
         measured = np.isfinite(fill)
         first = np.isnan(s.level_at_s[slot]) & measured
         level = np.where(first, fill, s.level[slot])
@@ -300,8 +353,15 @@ class DumpingModel:
 
         e = self._cluster_of[slot]
         overfull = np.minimum(full, np.where(moved, 0.0, s.full[slot]))
+        # A report on change tells of openings hours later: before a camera, expect them at the usual rate meanwhile.
+        seldom = ~(interval_s > 0) | (interval_s > 1800)
+        tells = ~seldom | ~self._is_seen(s, e)
         for lid in range(3):
-            self._add(s, e, p.left_when_full * overfull * (np.nan_to_num(lids) > lid))
+            self._add(s, e, p.left_when_full * overfull * (tells & (np.nan_to_num(lids) > lid)))
+        a_second = (s.lids[slot] + p.lids_per_day) / (s.lids_s[slot] + DAY_S)
+        spill = np.where(seldom, p.left_when_full * a_second * np.where(full > 0.05, full, 0.0), 0.0)
+        s.spills[e] = np.maximum(s.spills[e] + spill - s.spill[slot], 0.0)
+        s.spill[slot] = spill
         s.level[slot], s.full[slot] = settled, full
         s.odd_level[slot] = np.where(odd & ~moved, fill, np.where(measured, np.nan, s.odd_level[slot]))
         s.level_at_s[slot] = np.where(measured, at_s, s.level_at_s[slot])
@@ -326,19 +386,18 @@ class DumpingModel:
         return (s.steady[e] + p.steady_share * p.steady_weight) / (s.filmed[e] + p.steady_weight)
 
     def _emptied(self, s: DumpingState, e: Integers) -> None:
-        unseen = ~(s.at_s[e] - s.camera_at_s[e] <= self.parameters.camera_lost_s)
-        goes = np.where(unseen, 1.0, self.parameters.cleared_with_emptying)[:, None]
+        goes = np.where(self._is_seen(s, e), self.parameters.cleared_with_emptying, 1.0)[:, None]
         s.belief[e, 0] += goes * s.belief[e, 1:].sum(axis=1)
         s.belief[e, 1:] *= 1 - goes[:, None]
 
     def _frames(self, s: DumpingState, e: Integers, at_s: Floats, objects: Floats) -> None:
         number = np.clip(objects, 0, MOST_SEEN).astype(np.int64)
-        elapsed_s = np.where(np.isnan(s.camera_at_s[e]), 900.0, np.minimum(at_s - s.camera_at_s[e], 3600.0))
+        elapsed_s = np.where(np.isnan(s.frame_at_s[e]), 900.0, np.minimum(at_s - s.frame_at_s[e], 3600.0))
         self._know_site(s, e, at_s, number, elapsed_s)
         extra = np.maximum(number - s.fixture[e], 0).astype(np.int64)
         belief = s.belief[e] * self._seen[extra]
         belief /= belief.sum(axis=(1, 2), keepdims=True)
-        s.belief[e], s.camera_at_s[e], s.objects[e] = belief, at_s, objects
+        s.belief[e], s.frame_at_s[e], s.objects[e] = belief, at_s, objects
         frames = elapsed_s / 900.0
         fading = np.exp(-frames / 2000)
         s.clutter[e] = fading * s.clutter[e] + frames * belief[:, 0, 1:].sum(axis=1)
@@ -369,10 +428,13 @@ class DumpingModel:
         clears = slot < len(self.entities)
         cleared = slot[clears]
         self._forget(s, cleared)
+        s.holds[cleared] = 0.0
         open_ = np.isfinite(s.raised_at_s[cleared])
         self._clear(s, cleared[open_], at_s[clears][open_], "A crew cleared it.", findings)
         emptied = slot[~clears]
         s.level[emptied], s.odd_level[emptied], s.full[emptied] = 0.03, np.nan, 0.0
+        of = self._cluster_of[emptied]
+        s.spills[of], s.spill[emptied] = np.maximum(s.spills[of] - s.spill[emptied], 0.0), 0.0
         s.level_at_s[emptied] = np.fmax(s.level_at_s[emptied], at_s[~clears])
         self._emptied(s, self._cluster_of[emptied])
         self._tell(s, self._cluster_of[emptied], at_s[~clears], findings)

@@ -22,6 +22,21 @@ class TestContract(ModelContract):
         return sites(1).rows
 
 
+class TestContractReportedOnChange(ModelContract):
+    @pytest.fixture
+    def model(self) -> DumpingModel:
+        return DumpingModel(NAMES, DumpingParameters(on_its_way_s=1e-3))
+
+    @pytest.fixture
+    def rows(self) -> Rows:
+        rows = sites(3).rows
+        objects = rows.value("objects_beside").reshape(-1, 6)
+        changes = np.vstack([np.ones(6, bool), objects[1:] != objects[:-1]])
+        changes[::4] = True
+        k = changes.ravel()
+        return Rows.of_columns(rows.now_s, rows.entity[k], rows.at_s[k], {"objects_beside": objects.ravel()[k]})
+
+
 class TestContractWithMembersAndVisits(ModelContract):
     """The levels are told by two containers of each cluster, and crews come."""
 
@@ -111,6 +126,45 @@ def test_bags_that_stay_are_raised_once_and_over_when_they_are_gone() -> None:
     assert [(f.cause, f.cleared_at_s is None) for f in found] == [("dumped", True), ("dumped", False)]
     assert found[0].raised_at_s - (START_S + 8 * QUARTER_S) <= 3600
     assert found[0].id == found[1].id
+
+
+def on_change(*reports: tuple[float, float], now_h: float) -> Rows:
+    """Reports (hour, objects) of a camera that speaks when its count changes, and each hour."""
+    hours, objects = zip(*reports, strict=True)
+    at_s = START_S + 3600 * np.array(hours)
+    return Rows.of_columns(START_S + 3600 * now_h, np.zeros(len(hours), int), at_s, {"objects_beside": objects})
+
+
+def test_a_camera_that_reports_on_change_finds_waste_within_the_hour() -> None:
+    """It says three once; that it then says nothing is what tells that they still lie there."""
+    quiet = [(float(h), 0.0) for h in range(24)]
+    found = run(on_change(*quiet, (23.5, 3.0), now_h=24.4))
+    assert [(f.cause, f.cleared_at_s is None) for f in found] == [("dumped", True)]
+    assert found[0].raised_at_s <= START_S + 24.3 * 3600
+    assert run(on_change(*quiet, (23.5, 3.0), (23.6, 0.0), now_h=30.0)) == []
+
+
+def test_a_cleared_cluster_is_not_raised_again_by_the_count_of_before() -> None:
+    model = DumpingModel(["a"])
+    quiet = [(float(h), 0.0) for h in range(24)]
+    state, found = model.update(model.initial_state(), on_change(*quiet, (23.5, 3.0), now_h=24.5))
+    at_s = START_S + 24.6 * 3600
+    state, cleared = model.update(state, Rows.of_columns(at_s, [0], [at_s], {}, is_visit=True))
+    assert [f.id for f in cleared] == [found[0].id]
+    state, more = model.update(state, on_change((24.7, 0.0), now_h=40.0))
+    assert more == []
+
+
+def test_overflow_is_told_from_dumping_although_the_container_reports_seldom() -> None:
+    model = DumpingModel(["k"], members={"c": "k"})
+    quiet = on_change(*[(float(h), 0.0) for h in range(24)], now_h=24.0)
+    state, _ = model.update(model.initial_state(), quiet)
+    at_s = START_S + 3600 * np.array([1.0, 7.0, 13.0, 19.0, 22.0])
+    levels = {"fill_ratio": [0.7, 0.8, 0.9, 0.96, 1.0], "lid_openings": [8.0, 8.0, 8.0, 8.0, 5.0]}
+    fills = Rows.of_columns(START_S + 24 * 3600, np.ones(5, int), at_s, levels, [3600, 21600, 21600, 21600, 10800])
+    state, _ = model.update(state, fills)
+    _, found = model.update(state, on_change((24.5, 1.0), (25.5, 2.0), (26.0, 3.0), now_h=27.0))
+    assert [f.cause for f in found] == ["overflow"]
 
 
 def test_after_a_finding_there_is_a_quiet_time() -> None:
