@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from city.findings import Finding, Incident
 from city.readings import Row
 from city.register import Register
 from ingest.rows import rows_of
+from ledger import Entry
 from ledger.reader import LedgerReader
 from service.detectors import Detectors
 from service.incidents import IncidentBook
@@ -119,17 +120,25 @@ class DetectionLoop:
         if not entries:
             return 0
         self._position += len(entries)
+        self._feed(entries)
+        return len(entries)
+
+    def _feed(self, entries: Sequence[Entry]) -> None:
         rows: list[Row] = []
         for entry in entries:
             rows += rows_of(entry, self._register)
         try:
             self._note(self._detectors.feed(rows, entries[-1].received_at_s))
         except Exception as error:
-            # One batch that a model cannot take must not blind the city: it is left out, and the health check says so.
-            self.skipped += len(entries)
+            # One entry that a model cannot take must not blind the city: it is left out, and the health check says so.
+            # Models pass over rows that they have had, so that the others may be given to them again.
+            if len(entries) > 1:
+                for entry in entries:
+                    self._feed([entry])
+                return
+            self.skipped += 1
             self.skipped_because = str(error) or type(error).__name__
-            logger.exception("Entries %d to %d are left out of detection.", entries[0].position, entries[-1].position)
-        return len(entries)
+            logger.exception("Entry %d is left out of detection.", entries[0].position)
 
     def _note(self, findings: list[Finding]) -> None:
         for incident in self._book.take(findings):
