@@ -1,7 +1,6 @@
 """Waste beside containers: whether it lies there, and whether it was left for want of room or dumped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.special import ndtr
 from city.errors import BadInput
 from city.findings import DumpingCause, Evidence, Finding, finding_id
 from models.contract import index_of
-from models.parameters import check_finite_and_positive
+from models.dumping_parameters import DAY_S, DumpingParameters
 from models.piles import (
     CLUTTER,
     CLUTTER_SIZES,
@@ -26,110 +25,6 @@ from models.piles import (
     size_of_a_dump,
 )
 from models.rows import Booleans, Floats, Integers, Rows
-
-DAY_S = 86_400.0
-
-
-@dataclass(frozen=True)
-class DumpingParameters:
-    """Numbers of the dumping model.
-
-    Parameters
-    ----------
-    raise_at, clear_at
-        Probability that waste lies there, from which a finding is raised, and below which it is over.
-    sure_of_cause
-        Share of that probability from which a cause is named.
-    refractory_s
-        Nothing is raised for so long after a finding was over.
-    dumps_per_day, bags_per_dump
-        How often waste is dumped at a site, and how many objects that is on average.
-    lies_s
-        Mean time until it is taken away by somebody who does not tell us.
-    sight, sight_poor
-        Share of the objects that a camera counts, by day and at night, if it is not a steady one.
-    occluded
-        Share of the frames in which something stands before the waste, seen by such a camera.
-    steady
-        Share of the frames in which a steady camera counts what is there.
-    steady_share, steady_weight
-        Share of piles that are seen steadily, before the site is known, and how many frames that assumption is worth.
-    clutter_share, clutter_weight
-        Share of the time in which something else stands there (bicycles, people), before the site is known, and how
-        many frames that assumption is worth.
-    clutter_lasts_s
-        How long such a thing stands there on average.
-    frame_s, hold_s
-        A count without an interval is one that is reported on change: until the next report, at most for `hold_s`
-        (its heartbeat, and a little), it is counted again every `frame_s`.
-    on_its_way_s
-        What was measured by so long ago has reached us.
-    lids_per_day
-        Lid openings of a container whose use is not known.
-    brief_s
-        What was taken for waste and goes so soon, without a crew, was clutter.
-    frame_weight
-        Exponent of a frame's likelihood; frames resemble each other, so that each tells less than if they did not.
-    full_ratio, full_sd
-        Level from which bags no longer go in, and how unsure that is.
-    left_when_full
-        Share of the lid openings of a full container after which the bag is left beside it.
-    emptying_ratio, cleared_with_emptying
-        A level that falls by so much was emptied; the share of emptyings at which the waste beside goes along.
-    late_visit_s
-        A visit told of longer after the camera's last frame is left out.
-    fixture_share, fixture_memory_s
-        What is seen in all but this share of the frames (fading) belongs to the site: a bench, a bicycle rack. At
-        first that is what the first frames show.
-    absorb_s
-        What lies there for so long is taken for part of the site.
-    forget_s
-        A finding that nothing was heard about for so long is over: nobody knows.
-    camera_lost_s
-        A camera that says nothing for so long no longer observes.
-    """
-
-    raise_at: float = 0.95
-    clear_at: float = 0.1
-    sure_of_cause: float = 0.65
-    refractory_s: float = 3600.0
-    dumps_per_day: float = 0.12
-    bags_per_dump: float = 3.0
-    lies_s: float = 30 * 3600.0
-    sight: float = 0.8
-    sight_poor: float = 0.55
-    occluded: float = 0.12
-    steady: float = 0.96
-    steady_share: float = 0.5
-    steady_weight: float = 30.0
-    clutter_share: float = 0.002
-    clutter_weight: float = 30.0
-    clutter_lasts_s: float = 6000.0
-    frame_s: float = 300.0
-    hold_s: float = 4500.0
-    on_its_way_s: float = 300.0
-    lids_per_day: float = 10.0
-    brief_s: float = 4 * 3600.0
-    frame_weight: float = 0.8
-    full_ratio: float = 0.955
-    full_sd: float = 0.015
-    left_when_full: float = 0.7
-    emptying_ratio: float = 0.3
-    cleared_with_emptying: float = 0.5
-    late_visit_s: float = 1800.0
-    fixture_share: float = 0.15
-    fixture_memory_s: float = 4 * DAY_S
-    absorb_s: float = 6 * DAY_S
-    forget_s: float = 3 * DAY_S
-    camera_lost_s: float = DAY_S
-
-    def __post_init__(self) -> None:
-        check_finite_and_positive(self, may_be_zero=("refractory_s", "occluded", "cleared_with_emptying"))
-        if not self.clear_at < self.raise_at < 1:
-            raise BadInput(
-                f"A finding is raised at {self.raise_at} and cleared at {self.clear_at}.",
-                "Use clear_at < raise_at < 1.",
-            )
 
 
 class DumpingState(NamedTuple):

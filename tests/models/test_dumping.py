@@ -3,7 +3,8 @@ import pytest
 
 from city.errors import BadInput
 from city.findings import Finding
-from models.dumping import DumpingModel, DumpingParameters
+from models.dumping import DumpingModel
+from models.dumping_parameters import DumpingParameters
 from models.rows import Rows
 from tests.models.contract import ModelContract
 from tests.models.scenes import START_S, Sites, sites
