@@ -83,7 +83,7 @@ class DumpingParameters:
     clutter_share: float = 0.002
     clutter_weight: float = 30.0
     clutter_lasts_s: float = 6000.0
-    frame_s: float = 300.0
+    frame_s: float = 900.0
     hold_s: float = 4500.0
     on_its_way_s: float = 300.0
     lids_per_day: float = 10.0

@@ -25,8 +25,8 @@ class HealthParameters:
     silent_intervals, silence_at_least_s
         A sensor is silent when nothing came for so many of its intervals, and for at least so long: what is on its
         way to us is not silence.
-    default_interval_s
-        Interval of a sensor before it is known: the heartbeat of sensors that report on change.
+    default_interval_s, learnt_rows
+        Interval of a sensor before so many rows of it are known: the heartbeat of sensors that report on change.
     stuck_rows, stuck_s
         A value that is exactly the same in so many rows over at least so long is stuck.
     stuck_share
@@ -38,6 +38,7 @@ class HealthParameters:
     silent_intervals: float = 3.0
     silence_at_least_s: float = 1800.0
     default_interval_s: float = 6 * 3600.0
+    learnt_rows: float = 20.0
     stuck_rows: float = 4.0
     stuck_s: float = 86_400.0
     stuck_share: float = 0.1
@@ -50,13 +51,14 @@ class HealthParameters:
 class HealthState(NamedTuple):
     """What is known of ``n`` sensors; times in s since 1970, NaN = never or not now.
 
-    `interval_s` is the longest usual gap between rows, `value` the last lively value, equal in `run` rows since
+    `interval_s` is the longest usual gap between `rows` rows, `value` the last lively value, equal in `run` rows since
     `run_from_s`; `bad` counts implausible rows (up) and plausible ones (down). `asked_at_s` is since when we listen.
     """
 
     asked_at_s: Floats
     at_s: Floats
     interval_s: Floats
+    rows: Floats
     value: Floats
     run: Floats
     run_from_s: Floats
@@ -99,14 +101,14 @@ class HealthModel:
         """Return the state of sensors never heard of."""
         n = len(self.entities)
         zero, never = np.zeros(n), np.full(n, np.nan)
-        return HealthState(never, never, self._given_s, never, zero, never, zero, never, never, never)
+        return HealthState(never, never, self._given_s, zero, never, zero, never, zero, never, never, never)
 
     def update(self, state: HealthState, rows: Rows) -> tuple[HealthState, list[Finding]]:
         """Return the state after `rows` and at their `now_s`, and what begins or ends."""
         s = HealthState(*(one.copy() for one in state))
         findings: list[Finding] = []
-        listening_since_s = min(rows.now_s, float(rows.at_s[0])) if len(rows) else rows.now_s
-        s.asked_at_s[np.isnan(s.asked_at_s)] = listening_since_s
+        # History that comes in at the first call says nothing about who else should have spoken then.
+        s.asked_at_s[np.isnan(s.asked_at_s)] = rows.now_s
         own = np.flatnonzero(~rows.is_visit)
         lively = np.full(len(rows), np.nan)
         for quantity in _LIVELY:
@@ -123,11 +125,12 @@ class HealthModel:
 
     def silent_after_s(self, state: HealthState) -> Floats:
         """Return how long each sensor may say nothing before it counts as silent, ``(n,)``, s."""
-        return self._allowed_silence_s(state.interval_s)
+        return self._allowed_silence_s(state, np.arange(len(self.entities)))
 
-    def _allowed_silence_s(self, interval_s: Floats) -> Floats:
+    def _allowed_silence_s(self, s: HealthState, e: Integers) -> Floats:
         p = self.parameters
-        usual = np.where(np.isnan(interval_s), p.default_interval_s, interval_s)
+        known = np.isfinite(self._given_s[e]) | (s.rows[e] >= p.learnt_rows)
+        usual = np.where(known, s.interval_s[e], p.default_interval_s)
         return np.maximum(p.silent_intervals * usual, p.silence_at_least_s)
 
     def _hear(
@@ -152,6 +155,7 @@ class HealthModel:
         learnt = np.where(back, s.interval_s[e], np.fmax(gap_s, 0.99 * s.interval_s[e]))
         s.interval_s[e] = np.where(np.isnan(self._given_s[e]), learnt, self._given_s[e])
         s.at_s[e] = at_s
+        s.rows[e] += 1
 
         same = value == s.value[e]
         speaks = np.isfinite(value)
@@ -179,7 +183,7 @@ class HealthModel:
 
     def _fall_silent(self, s: HealthState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
         since_s = np.where(np.isnan(s.at_s[e]), s.asked_at_s[e], s.at_s[e])
-        known_at_s = since_s + self._allowed_silence_s(s.interval_s[e])
+        known_at_s = since_s + self._allowed_silence_s(s, e)
         falls = (at_s > known_at_s) & np.isnan(s.silent_at_s[e])
         for i, known, last in zip(e[falls], known_at_s[falls], since_s[falls], strict=True):
             text = f"Nothing came for {(known - last) / 3600:.1f} h, longer than it is used to."

@@ -69,6 +69,17 @@ def test_what_never_reported_is_silent_once_it_is_overdue() -> None:
     assert [f.raised_at_s for f in found] == [START_S + 3 * HOUR_S]
 
 
+def test_a_sensor_whose_history_begins_later_than_that_of_others_was_not_silent() -> None:
+    at_s = START_S + HOUR_S * np.array([0.0, 24, 48])
+    rows = Rows.of_columns(START_S + 48 * HOUR_S, [0, 0, 1], at_s, {"fill_ratio": [0.1, 0.2, 0.3]})
+    assert (
+        HealthModel(["a", "b"], interval_s=[DAY_S, HOUR_S]).update(
+            HealthModel(["a", "b"], interval_s=[DAY_S, HOUR_S]).initial_state(), rows
+        )[1]
+        == []
+    )
+
+
 def test_a_level_that_stands_still_for_a_day_is_stuck_but_an_empty_one_is_not() -> None:
     hours = [float(h) for h in range(0, 49, 6)]
     assert [f.kind for f in find(fills(hours, [0.37] * 9))] == ["stuck"]
