@@ -134,9 +134,10 @@ class _Checker:
         self._check_ends(one, truck)
         self._check_prefix(one, frozen)
         self._check_times(one, frozen, duration_s)
-        self._check_shift(one, truck, frozen)
-        self._check_stops(one, truck, frozen)
-        self._check_load(one, truck, frozen)
+        settled = self._settled(one, frozen)
+        self._check_shift(one, truck, settled)
+        self._check_stops(one, truck, settled)
+        self._check_load(one, truck, frozen, settled)
 
     def _check_size(self, one: Round, distance_m: list[float]) -> None:
         total_m = sum(distance_m)
@@ -178,14 +179,13 @@ class _Checker:
             return
         last, was = now[-1], must[-1]
         if last.kind == "start":
-            self._demand(last.leave_s >= self.problem.now_s - _SECONDS, f"{who} starts before now")
+            self._demand(last.leave_s >= report.at_s - _SECONDS, f"{who} starts before it said that it had not")
             return
         here = [Stop("start", one.truck, report.lon, report.lat, 0.0, 0.0), last]
         way_s = self._legs(here)[0][0]
         on_site = was.arrive_s <= report.at_s < was.leave_s and way_s < 60.0
         soonest_s = was.arrive_s if on_site else report.at_s + way_s
         self._demand(last.arrive_s >= soonest_s - _SECONDS, f"{who} is at {last.place} sooner than it can drive there")
-        self._demand(last.leave_s >= self.problem.now_s - _SECONDS, f"{who} leaves {last.place} before now")
         if not on_site:
             self._check_stay(one.truck, last)
 
@@ -271,7 +271,7 @@ class _Checker:
         closes_s = self.problem.day_start_s + site.closes_hour * 3600.0
         self._demand(is_frozen or stop.leave_s <= closes_s + _SECONDS, f"{who} unloads after the site has closed")
 
-    def _check_load(self, one: Round, truck: Truck, frozen: int) -> None:
+    def _check_load(self, one: Round, truck: Truck, frozen: int, settled: int) -> None:
         volume_m3 = load_kg = 0.0
         aboard = False
         report = self.reports.get(one.truck)
@@ -290,7 +290,7 @@ class _Checker:
                 volume_m3 += self.jobs[stop.job].volume_m3
                 load_kg += self.jobs[stop.job].load_kg
                 aboard = True
-            if at >= frozen:
+            if at >= settled:
                 if stop.kind == "end":
                     self._demand(not aboard, f"{who} goes home without unloading")
                 else:
@@ -309,6 +309,29 @@ class _Checker:
         if one.truck not in self.trucks:
             return len(one.stops)
         return len(self._frozen_before(one.truck))
+
+    def _settled(self, one: Round, frozen: int) -> int:
+        """Return how many stops the truck has set out to before now: those are as they were."""
+        if not frozen or one.truck not in self.reports or one.truck not in self.rounds_before:
+            return frozen
+        done = self.reports[one.truck].done_jobs
+        ahead = self.rounds_before[one.truck].stops[self._next_before(one.truck) :]
+        was = [(stop.kind, stop.place, stop.job) for stop in ahead if stop.job not in done][1:]
+        settled = frozen
+        while settled < len(one.stops) and one.stops[settled - 1].leave_s < self.problem.now_s - _SECONDS:
+            stop, left = one.stops[settled], one.stops[settled - 1]
+            if left.kind == "end":
+                # It was home, so it can go out again from now on.
+                soonest_s = self.problem.now_s + self._legs((left, stop))[0][0]
+                self._demand(
+                    stop.arrive_s >= soonest_s - _SECONDS,
+                    f"truck {one.truck} is at {stop.place} sooner than it can drive there from home",
+                )
+                break
+            same = was[settled - frozen : settled - frozen + 1] == [(stop.kind, stop.place, stop.job)]
+            self._demand(same, f"truck {one.truck} sets out to {stop.place} before now, which it was not told to")
+            settled += 1
+        return settled
 
     def _next_before(self, truck: str) -> int:
         stops, report = self.rounds_before[truck].stops, self.reports[truck]

@@ -153,10 +153,11 @@ def _standing(
     if next_ >= len(round_.stops):
         outing = _from_depot(problem, truck, max(problem.now_s, report.at_s), None)
         return Standing(truck.id, tuple(frozen), outing=outing, passed_by=passed_by, stream=stream)
-    committed = _committed(problem, round_.stops[next_], report, jobs)
-    rest = tuple(stop for stop in round_.stops[next_ + 1 :] if stop.job not in done)
-    outing = _outing(problem, truck, committed, driven)
-    return Standing(truck.id, (*frozen, committed), rest, outing, passed_by=passed_by, stream=stream)
+    ahead = [stop for stop in round_.stops[next_:] if stop.job not in done]
+    committed = _committed(problem, ahead, report, jobs)
+    rest = tuple(ahead[len(committed) :])
+    outing = _outing(problem, truck, [*driven, *committed])
+    return Standing(truck.id, (*frozen, *committed), rest, outing, passed_by=passed_by, stream=stream)
 
 
 def _from_depot(problem: CollectionProblem, truck: Truck, now_s: float, report: TruckProgress | None) -> Outing:
@@ -169,9 +170,10 @@ def _from_depot(problem: CollectionProblem, truck: Truck, now_s: float, report: 
     )
 
 
-def _outing(problem: CollectionProblem, truck: Truck, committed: Stop, driven: Sequence[Stop]) -> Outing:
+def _outing(problem: CollectionProblem, truck: Truck, frozen: Sequence[Stop]) -> Outing:
     _, end_s = problem.shift(truck)
-    since = [stop.kind for stop in (*driven, committed)]
+    committed = frozen[-1]
+    since = [stop.kind for stop in frozen]
     last = max((at for at, kind in enumerate(since) if kind in ("unload", "start", "end")), default=-1)
     aboard = committed.volume_m3 > 0 or committed.load_kg > 0 or last < len(since) - 1
     return Outing(
@@ -192,42 +194,50 @@ def _driven(stop: Stop, at_s: float) -> Stop:
     return msgspec.structs.replace(stop, arrive_s=min(stop.arrive_s, at_s), leave_s=min(stop.leave_s, at_s))
 
 
-def _committed(problem: CollectionProblem, stop: Stop, report: TruckProgress, jobs: Mapping[str, Job]) -> Stop:
-    """Return the stop that the truck drives to or works at, with the times that are possible now."""
+def _committed(
+    problem: CollectionProblem, ahead: Sequence[Stop], report: TruckProgress, jobs: Mapping[str, Job]
+) -> list[Stop]:
+    """Return the stops that nobody can change before now, with the times that are possible.
+
+    The first is the one that the truck drives to or works at. A report is older than now: what the truck has set out to
+    since, when it goes on as it was told, follows.
+    """
+    committed: list[Stop] = []
+    at = msgspec.structs.replace(ahead[0], lon=report.lon, lat=report.lat, leave_s=report.at_s)
+    at = msgspec.structs.replace(at, volume_m3=report.volume_m3, load_kg=report.load_kg)
+    for stop in ahead:
+        at = _reached(problem, stop, at, jobs, may_be_there=not committed)
+        committed.append(at)
+        if at.leave_s >= problem.now_s:
+            break
+    committed[-1] = msgspec.structs.replace(at, leave_s=max(at.leave_s, problem.now_s))
+    return committed
+
+
+def _reached(problem: CollectionProblem, stop: Stop, before: Stop, jobs: Mapping[str, Job], may_be_there: bool) -> Stop:
+    """Return a stop with its times and loads when the truck left `before` when it says."""
+    here, there = Position(before.place, before.lon, before.lat), Position(stop.place, stop.lon, stop.lat)
+    begin_s, stay_s, volume_m3, load_kg = before.leave_s, 0.0, before.volume_m3, before.load_kg
     if stop.kind == "start":
-        at_s = max(problem.now_s, stop.leave_s)
-        return msgspec.structs.replace(stop, arrive_s=at_s, leave_s=at_s)
-    there = Position(stop.place, stop.lon, stop.lat)
-    here = Position(report.truck, report.lon, report.lat)
-    way = problem.matrix(problem.snap([here, there]), [here, there]).duration_s[0, 1]
-    arrive_s = report.at_s + float(way)
-    if (
-        distance_m(report.lon, report.lat, stop.lon, stop.lat) <= _AT_STOP_M
-        and stop.arrive_s <= report.at_s < stop.leave_s
-    ):
-        # It is there since it was due, and goes on when it was to.
-        return _loaded(msgspec.structs.replace(stop, leave_s=max(problem.now_s, stop.leave_s)), report, jobs)
-    begin_s, stay_s = arrive_s, 0.0
+        begin_s = max(before.leave_s, stop.leave_s)
+        return msgspec.structs.replace(stop, arrive_s=begin_s, leave_s=begin_s)
+    is_there = may_be_there and distance_m(here.lon, here.lat, there.lon, there.lat) <= _AT_STOP_M
+    on_time = is_there and stop.arrive_s <= before.leave_s < stop.leave_s
+    if not on_time:
+        begin_s += float(problem.matrix(problem.snap([here, there]), [here, there]).duration_s[0, 1])
+    arrive_s = begin_s
     if stop.kind == "unload":
-        site = next((one for one in problem.unloading_sites if one.id == stop.place), None)
-        if site is not None:
-            begin_s, stay_s = max(arrive_s, problem.hours(site)[0]), site.unloading_s
+        volume_m3 = load_kg = 0.0
+        for site in problem.unloading_sites:
+            if site.id == stop.place:
+                begin_s, stay_s = max(begin_s, problem.hours(site)[0]), site.unloading_s
     elif stop.job in jobs:
         job = jobs[stop.job]
-        begin_s, stay_s = max(arrive_s, job.earliest_s or 0.0), job.service_s
-    leave_s = max(begin_s + stay_s, problem.now_s)
-    return _loaded(msgspec.structs.replace(stop, arrive_s=arrive_s, leave_s=leave_s), report, jobs)
-
-
-def _loaded(stop: Stop, report: TruckProgress, jobs: Mapping[str, Job]) -> Stop:
-    if stop.kind == "unload":
-        return msgspec.structs.replace(stop, volume_m3=0.0, load_kg=0.0)
-    job = jobs.get(stop.job)
-    return msgspec.structs.replace(
-        stop,
-        volume_m3=report.volume_m3 + (job.volume_m3 if job else 0.0),
-        load_kg=report.load_kg + (job.load_kg if job else 0.0),
-    )
+        begin_s, stay_s = max(begin_s, job.earliest_s or 0.0), job.service_s
+        volume_m3, load_kg = volume_m3 + job.volume_m3, load_kg + job.load_kg
+    # It is there since it was due, and goes on when it was to.
+    times = (stop.arrive_s, stop.leave_s) if on_time else (arrive_s, begin_s + stay_s)
+    return msgspec.structs.replace(stop, arrive_s=times[0], leave_s=times[1], volume_m3=volume_m3, load_kg=load_kg)
 
 
 def _stream(truck: Truck, round_: Round, jobs: Mapping[str, Job]) -> str:

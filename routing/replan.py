@@ -28,7 +28,8 @@ def replan(
 ) -> Plan:
     """Return the plan changed for how things are now: new jobs, other travel times, trucks where they are.
 
-    Of each truck's round, the stops behind it and the one that it is committed to stay; the rest is free to change.
+    Of each truck's round, the stops behind it and the one that it is committed to stay; so do those that it sets out to
+    between its report and `now_s`, going on as it was told. The rest is free to change.
     A truck without a round stands at its depot and gets one if that is better; a truck that is home may go out again.
     A truck that is out and has not been heard of keeps its round as it is.
 

@@ -414,6 +414,24 @@ def test_what_may_not_change_under_way_is_found(
     assert any(says in one for one in violations), violations
 
 
+def test_nobody_can_be_sent_elsewhere_before_now(
+    day: CollectionProblem, plan: Plan, changed: tuple[Plan, CollectionProblem, tuple[TruckProgress, ...]]
+) -> None:
+    _, now, _ = changed
+    old = reported(plan, AT_S - 1500.0)
+    new = replan(now, plan, old, (), iterations=20)
+    assert check_plan(new, now, old, plan).violations == []
+    truck, next_ = next(
+        (one.truck, one.next_stop_index)
+        for one in old
+        if any(stop.leave_s < AT_S - 60.0 for stop in stops_of(plan, one.truck)[one.next_stop_index :][:1])
+    )
+    stops = stops_of(new, truck)
+    stops[next_ + 1], stops[next_ + 2] = stops[next_ + 2], stops[next_ + 1]
+    violations = check_plan(with_stops(new, truck, stops), now, old, plan).violations
+    assert any("which it was not told to" in one for one in violations), violations
+
+
 def test_a_round_that_is_being_driven_cannot_vanish(
     plan: Plan, changed: tuple[Plan, CollectionProblem, tuple[TruckProgress, ...]]
 ) -> None:

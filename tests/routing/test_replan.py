@@ -94,6 +94,20 @@ def test_what_is_driven_and_the_next_stop_stay(day: CollectionProblem, plan: Pla
     assert {one.id for one in day.jobs} <= truck_of(changed).keys() | {one.job for one in changed.unserved}
 
 
+def test_a_truck_goes_on_as_it_was_told_until_now(day: CollectionProblem, plan: Plan) -> None:
+    """Reports are a quarter of an hour old: what trucks have set out to since is not taken from them any more."""
+    now, progress = later(day, EIGHT_S), reported(plan, EIGHT_S - 900.0)
+    jam = np.where(np.random.default_rng(2).random(NETWORK.n_edges) < 0.3, 3.0, 1.0)
+    now = replace(now, travel=TravelTimes(NETWORK, jam))
+    changed = replan(now, plan, progress, [LOOSE], iterations=300)
+    assert check_plan(changed, now, progress, plan).violations == []
+    for report in progress:
+        before, after = stops_of(plan, report.truck), stops_of(changed, report.truck)
+        set_out = [i for i, stop in enumerate(after) if i == 0 or after[i - 1].leave_s < EIGHT_S]
+        assert len(set_out) > report.next_stop_index + 1
+        assert signature(after[: len(set_out)]) == signature(before[: len(set_out)])
+
+
 def test_a_jam_moves_times_not_loads(day: CollectionProblem, plan: Plan) -> None:
     now, progress = later(day, EIGHT_S), reported(plan, EIGHT_S)
     jammed = replace(now, travel=TravelTimes(NETWORK, np.full(NETWORK.n_edges, 2.0)))
@@ -209,9 +223,9 @@ def test_a_changed_plan_can_be_changed_again(day: CollectionProblem, plan: Plan)
 
 def test_the_first_answer_comes_within_a_second(day: CollectionProblem, plan: Plan) -> None:
     now, progress = later(day, EIGHT_S), reported(plan, EIGHT_S)
-    began = time.perf_counter()
+    began_s = time.process_time()
     changed = replan(now, plan, progress, [LOOSE], seconds=0.0)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began_s < 1.0
     assert check_plan(changed, now, progress, plan).violations == []
     assert "new" in truck_of(changed)
 
@@ -249,10 +263,13 @@ def test_two_reports_of_one_truck_are_refused(day: CollectionProblem, plan: Plan
 def test_whenever_and_wherever_the_changed_plan_holds(data: st.DataObject, day: CollectionProblem, plan: Plan) -> None:
     at_s = SEVEN_S + data.draw(st.integers(-600, 7 * 3600))
     progress = []
+    older = {one.truck: one for one in reported(plan, at_s - 1200.0)}
     for one in reported(plan, at_s):
         lon, lat = corner(data.draw(st.integers(0, 11)), data.draw(st.integers(0, 11)))
-        late_s = data.draw(st.sampled_from([0.0, 0.0, 240.0]))
-        progress.append(msgspec.structs.replace(one, lon=lon, lat=lat, at_s=at_s - late_s))
+        late_s = data.draw(st.sampled_from([0.0, 1200.0]))
+        said = older.get(one.truck) if late_s == 1200.0 else one
+        if said is not None:
+            progress.append(msgspec.structs.replace(said, lon=lon, lat=lat, at_s=at_s - late_s))
     jam = np.random.default_rng(data.draw(st.integers(0, 9))).choice([1.0, 1.0, 5.0], NETWORK.n_edges)
     new = [
         job(f"n{i}", data.draw(st.integers(0, 11)), data.draw(st.integers(0, 11)), kind=kind, must=i % 2 == 0)

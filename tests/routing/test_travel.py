@@ -1,4 +1,5 @@
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from city.errors import BadInput
 from routing.geometry import distance_m
 from routing.network import Network
+from routing.osm import read_osm
 from routing.travel import TravelTable, TravelTimes
 from tests.parts import require
 from tests.routing.town import NETWORK, grid
@@ -127,15 +129,11 @@ def test_a_table_made_elsewhere_serves_as_travel() -> None:
 
 
 def test_the_matrix_of_a_real_city_is_quick_and_complete() -> None:
-    """300 x 300 take about 0.2 s; ten times that is allowed for a busy machine."""
-    from time import perf_counter
-
-    from routing.osm import read_osm
-
+    """300 x 300 take about 0.2 s of one core."""
     network = read_osm(require("shared-data") / "osm" / "heidelberg.test.osm.pbf")
     nodes = np.random.default_rng(0).choice(network.n_nodes, 300, replace=False)
-    began = perf_counter()
+    began_s = time.process_time()
     matrix = TravelTimes(network).matrix(nodes)
-    assert perf_counter() - began < 2.0
+    assert time.process_time() - began_s < 2.0
     assert np.isfinite(matrix.duration_s).all()
     assert (matrix.distance_m[~np.eye(300, dtype=bool)] > 0).all()
