@@ -147,7 +147,16 @@ class DetectionLoop:
     def _compare_with_desk(self) -> None:
         """After a start: write only what the desk does not have yet, and end what nothing says any more."""
         lasting = {one.id for one in self._book.lasting}
-        for known in self._desk.incidents(limit=_ALL):
+        kept = self._desk.incidents(limit=_ALL)
+        for known in kept:
+            is_strange = known.cleared_at_s is None and known.id not in lasting
+            if is_strange and (adopted := self._book.adopt(known)):
+                incident, former = adopted
+                lasting.discard(former)
+                self._unwritten.pop(former, None)
+                self._unwritten[incident.id] = incident
+                lasting.add(incident.id)
+        for known in kept:
             said = self._unwritten.get(known.id)
             if said is not None and _undecided(said) == _undecided(known):
                 del self._unwritten[known.id]

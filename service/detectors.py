@@ -12,7 +12,7 @@ from city.register import Register
 from models.congestion import CongestionModel
 from models.dumping import DumpingModel
 from models.fill import FillModel
-from models.health import HealthModel
+from models.health import HealthModel, HealthParameters
 from models.rows import Booleans, Rows
 from service.jobs import next_visit_s
 from service.settings import PlanningSettings
@@ -31,7 +31,7 @@ from service.snapshot import (
 VISITS_KEPT_S = 2 * 86_400.0
 # A device whose newest reading is older than this when it arrives is telling what it kept while it was away.
 LATE_S = 900.0
-# A fill sensor reports when something changes, and at least this often: its usual gap says nothing.
+# A fill sensor reports when something changes, and at least this often: a usual gap shorter than that says nothing.
 HEARTBEAT_S = 6 * 3600.0
 WATCH_FILL_RATIO = 0.8
 WATCH_PROBABILITY = 0.5
@@ -56,12 +56,14 @@ class Detectors:
             [one.id for one in approaches], free_speed_kph=[one.free_speed_kph for one in approaches]
         )
         watched = {one.entity for one in register.installations if one.valid_until_s is None}
-        sensed = sorted(watched - set(register.trucks))
-        interval_s = [HEARTBEAT_S if one in register.containers else np.nan for one in sensed]
-        self._health = HealthModel(sensed, interval_s=interval_s)
+        sensed = watched - set(register.trucks)
+        on_change = HealthParameters(silence_at_least_s=3 * HEARTBEAT_S)
+        self._fill_health = HealthModel(sorted(sensed & set(register.containers)), on_change)
+        self._health = HealthModel(sorted(sensed - set(register.containers)))
         self._fill_state = self._fill.initial_state()
         self._dumping_state = self._dumping.initial_state()
         self._congestion_state = self._congestion.initial_state()
+        self._fill_health_state = self._fill_health.initial_state()
         self._health_state = self._health.initial_state()
         self._latest: dict[tuple[str, ReadingKind], Row] = {}
         self._visits: deque[Visit] = deque()
@@ -88,6 +90,10 @@ class Detectors:
         heard_until_s = self._heard_until_s(now_s)
         self._health_state, found = self._health.update(
             self._health_state, Rows.of(rows, self._health.index, heard_until_s)
+        )
+        findings += found
+        self._fill_health_state, found = self._fill_health.update(
+            self._fill_health_state, Rows.of(rows, self._fill_health.index, heard_until_s)
         )
         findings += found
         for finding in findings:

@@ -44,6 +44,23 @@ class IncidentBook:
         """Incidents that are not over."""
         return [one for one in self._incidents.values() if one.cleared_at_s is None]
 
+    def adopt(self, known: Incident) -> tuple[Incident, str] | None:
+        """Give the lasting incident at the site of `known` the id that the desk knows it by.
+
+        What arrived late was judged at other moments when it came than it is in a replay, so that the same waste
+        may have begun a minute earlier or later now. It is the same incident all the same, and what people decided
+        about it holds.
+
+        Returns
+        -------
+        The incident under its id of the desk, and the id that it had; None if nothing lasts there.
+        """
+        site = _Site(known.kind, self._site_of(known.entity))
+        mine = self._incidents.get(site)
+        if mine is None or mine.cleared_at_s is not None:
+            return None
+        return self._keep(site, msgspec.structs.replace(mine, id=known.id, raised_at_s=known.raised_at_s)), mine.id
+
     def _take(self, finding: Finding) -> Incident | None:
         site = self._members.get(finding.id) or _Site(finding.kind, self._site_of(finding.entity))
         known = self._incidents.get(site)
