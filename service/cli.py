@@ -1,16 +1,16 @@
 """The command line ``ronde``: everything a city runs, one clear line for everything that goes wrong."""
 
-import importlib.util
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from city.errors import ExitCode, RondeError
 from service.commands import audit_command, import_app, network_app, register_app
+from service.demo_command import demo
 from service.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ app.add_typer(register_app, name="register")
 app.add_typer(import_app, name="import")
 app.add_typer(network_app, name="network")
 app.command("audit")(audit_command)
+app.command("demo")(demo)
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -115,8 +116,6 @@ def configure_logging(verbose: bool = False) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or {"demo", "--help"} & set(arguments):
-        _add_demo()
     try:
         app(args=arguments, prog_name="ronde")
     except RondeError as error:
@@ -139,12 +138,3 @@ def error_line(error: RondeError) -> str:
     'error: The bin is full. Empty it.'
     """
     return f"error: {f'{error.problem} {error.fix}'.strip()}"
-
-
-def _add_demo() -> None:
-    # It brings every part of the product with it: other commands start sooner without.
-    if importlib.util.find_spec("service.demo") is None:
-        return
-    demo: Any = importlib.import_module("service.demo")
-    if hasattr(demo, "app_command") and not any(one.name == "demo" for one in app.registered_commands):
-        demo.app_command(app)

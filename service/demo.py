@@ -24,6 +24,7 @@ from routing.osm import read_osm
 from service.children import Children, wait_for
 from service.demo_figures import Figures, LedgerWatch
 from service.demo_screen import Screen
+from service.routes_city import SCOREBOARD_FILE
 from service.scoreboard import Scoreboard
 from service.stand_in_dispatcher import StandInDispatcher
 from simulation.city import SimulatedCity
@@ -41,8 +42,9 @@ REPLAY_START_HOUR = 22
 SIMULATED_BACKLOG_H = 48.0
 REPLAY_BACKLOG_H = 14 * 24.0
 # Real seconds between the start of the devices and the start of the city's day: they tell what they kept meanwhile.
-LEAD_S = 20.0
+LEAD_S = 30.0
 _SERVICE_READY_S = 30.0
+_FLEET_READY_S = 180.0
 _DRAIN_S = 45.0
 _LOOK_S = 0.25
 
@@ -110,11 +112,16 @@ def run_demo(options: DemoOptions, screen: Screen) -> int:
         scoreboard = demo.finish()
     screen.result(scoreboard)
     if options.scoreboard:
-        draft = options.scoreboard.with_name(f".{options.scoreboard.name}.part")
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(scoreboard), indent=2) + b"\n")
-        os.replace(draft, options.scoreboard)
+        write_scoreboard(scoreboard, options.scoreboard)
         screen.say(f"Scoreboard written to {options.scoreboard}.")
     return ExitCode.FAILED if scoreboard.lost or scoreboard.twice else ExitCode.OK
+
+
+def write_scoreboard(scoreboard: Scoreboard, path: Path) -> None:
+    """Write a scoreboard as JSON, whole or not at all."""
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(scoreboard), indent=2) + b"\n")
+    os.replace(draft, path)
 
 
 class _Demo:
@@ -158,10 +165,9 @@ class _Demo:
         say(f"Page: {address} (answered {time.monotonic() - began_s:.1f} s after its start)")
         wait_for(ready, self._children, "ingest", _SERVICE_READY_S)
         backlog_h = REPLAY_BACKLOG_H if options.is_replay else SIMULATED_BACKLOG_H
-        self._children.start(
-            "fleet",
-            ["simulation", "fleet", "--folder", str(self._fleet), *common, "--backlog-h", str(backlog_h)],
-        )
+        fleet_ready = self._folder / "fleet-ready"
+        backlog = ["--backlog-h", str(backlog_h), "--ready-file", str(fleet_ready)]
+        self._children.start("fleet", ["simulation", "fleet", "--folder", str(self._fleet), *common, *backlog])
         devices = len(city.register.devices)
         say(f"{devices} devices start; they first tell the {backlog_h:.0f} hours that they kept while nobody listened.")
         token = environment.get("RONDE_SERIES_TOKEN")
@@ -175,6 +181,8 @@ class _Demo:
             self._dispatcher.start()
             stack.callback(self._dispatcher.stop)
             say("A stand-in dispatcher accepts the best proposal through the API.")
+        wait_for(fleet_ready, self._children, "fleet", _FLEET_READY_S)
+        self._figures.go_live()
         self._address = address
         self.is_live = True
 
@@ -204,6 +212,7 @@ class _Demo:
         self._watch_ledger.stop()
         self._figures.wait_for_fixed(_DRAIN_S)
         scoreboard = self._figures.scoreboard(self._watch_ledger, ended_s)
+        write_scoreboard(scoreboard, self._data / SCOREBOARD_FILE)
         self._children.end("service")
         return scoreboard
 

@@ -41,8 +41,8 @@ from service.solving import SolveAnswer, SolveRequest, SolverPool
 from simulation.city import SimulatedCity
 from simulation.planted import PlantedEvent
 from simulation.policies import emptied_by, fixed_rounds, overflows
+from simulation.records import read_events
 from simulation.replay import ReplayCity
-from simulation.truth import Happening
 from store.desk import Desk
 from store.series import open_series
 
@@ -157,11 +157,17 @@ class Figures:
         self._pool = SolverPool(data / "network.npz")
         self._fixed: Future[SolveAnswer] | None = None
         self._from_s = clock.now_s()
+        self._live_from_real_s = float("inf")
         self._planted: Sequence[PlantedEvent] | None = city.planted if isinstance(city, SimulatedCity) else None
         self._witness = _Witness(fleet / "truth" / "produced.csv")
         self._overflows: dict[str, int] = {}
         self._looked_s = 0.0
         self._last: Live | None = None
+
+    def go_live(self) -> None:
+        """Note that the devices have connected: what they measure from now on is live, what came before is backlog."""
+        self._from_s = self._clock.now_s()
+        self._live_from_real_s = time.time()
 
     def close(self) -> None:
         """End the worker and close the stores."""
@@ -244,14 +250,14 @@ class Figures:
 
     def _look(self, watch: LedgerWatch, until_s: float) -> Live:
         produced = self._witness.read()
-        p50_ms, p99_ms = delays_ms(produced, dict(watch.seen_real_s), self._clock.epoch_s)
+        p50_ms, p99_ms = delays_ms(produced, watch.seen_real_s.copy(), self._live_from_real_s)
         status = read_status(self._data / STATUS_NAME)
         incidents = self._desk.incidents(limit=10_000)
         proposals = self._desk.proposals()
         plan = self._desk.current_plan()
         lay = jams = None
         if self._planted is not None:
-            happenings = self._happenings()
+            happenings = read_events(self._fleet / "truth" / "events.jsonl")
             lay = dumping_intervals(self._planted, happenings, until_s)
             jams = jam_intervals(self._planted, until_s)
         return Live(
@@ -317,15 +323,6 @@ class Figures:
             until_s = midnight_s + _DAY_S + self._planning.plan_hour * 3600.0
             self._overflows[plan.id] = overflows(self._city, emptied_by(plan.rounds), from_s, until_s)
         return self._overflows[plan.id]
-
-    def _happenings(self) -> list[Happening]:
-        path = self._fleet / "truth" / "events.jsonl"
-        if not path.exists():
-            return []
-        happenings = []
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            happenings.append(Happening(**msgspec.json.decode(line)))
-        return happenings
 
 
 class _Witness:

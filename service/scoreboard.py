@@ -174,17 +174,18 @@ def jam_intervals(planted: Sequence[PlantedEvent], until_s: float) -> list[Inter
 def score_dumpings(
     truth: Sequence[Interval] | None, incidents: Sequence[Incident], register: Register, from_s: float, until_s: float
 ) -> Detection:
-    """Compare dumping incidents raised in `from_s..until_s` with the waste that lay there for an hour or more.
+    """Compare dumping incidents with the waste that lay for an hour or more of `from_s..until_s`.
 
-    Found: an incident at the cluster was open while the waste lay. False: raised when nothing lay there within two
-    hours. Waste that no camera sees counts as planted, and as not observable.
+    Found: an incident at the cluster was open while the waste lay. False: raised in that time when nothing lay there
+    within two hours. Waste that no camera sees counts as planted, and as not observable.
     """
-    raised = [i for i in incidents if i.kind == "dumping" and from_s <= i.raised_at_s <= until_s]
+    known = [i for i in incidents if i.kind == "dumping" and i.raised_at_s <= until_s]
+    raised = [i for i in known if i.raised_at_s >= from_s]
     if truth is None:
         return Detection(None, None, None, None, len(raised))
     where = {c.id: c.cluster for c in register.containers.values()}
     at_cluster: dict[str, list[Incident]] = defaultdict(list)
-    for one in raised:
+    for one in known:
         at_cluster[where.get(one.entity, one.entity)].append(one)
     due = [t for t in truth if t.end_s > from_s and min(t.end_s, until_s) - max(t.start_s, from_s) >= LEAST_DUMPING_S]
     found, delays_s = 0, []
@@ -201,6 +202,7 @@ def score_dumpings(
         )
         for cluster, some in at_cluster.items()
         for i in some
+        if i.raised_at_s >= from_s
     )
     return _detection(due, found, false, len(raised), delays_s)
 

@@ -72,7 +72,7 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     must_probability: float = 0.99
     must_fill_ratio: float = 0.95
     may_probability: float = 0.05
-    prize_s: float = 1800.0
+    prize_s: float = 450.0
     next_visit_margin_s: float = 7 * 3600.0
     clear_s: float = 480.0
     clear_per_object_s: float = 45.0

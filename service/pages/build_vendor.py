@@ -112,7 +112,7 @@ def _npm(work: Path, *command: str) -> None:
             text=True,
             timeout=_NPM_LIMIT_S,
         )
-        said = done.stderr.strip() if done.returncode else ""
+        said = str(done.stderr).strip() if done.returncode else ""
     except subprocess.TimeoutExpired:
         said = f"no answer within {_NPM_LIMIT_S} s"
     if said:

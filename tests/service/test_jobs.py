@@ -46,7 +46,7 @@ def test_what_overflows_surely_or_is_full_must_and_what_may_overflow_earns_a_pri
     jobs = {one.place: one for one in day_jobs(city.register, snapshot, PlanningSettings())}
     assert set(jobs) == {"kamer-1", "kamer-2", "kamer-3"}
     assert (jobs["kamer-1"].must, jobs["kamer-2"].must, jobs["kamer-3"].must) == (True, True, False)
-    assert jobs["kamer-3"].prize_s == pytest.approx(900.0)
+    assert jobs["kamer-3"].prize_s == pytest.approx(0.5 * PlanningSettings().prize_s)
     assert jobs["kamer-3"].volume_m3 == pytest.approx(2.4)
     assert jobs["kamer-3"].service_s == 180.0
 

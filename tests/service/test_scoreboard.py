@@ -34,7 +34,9 @@ def incident(kind: str, entity: str, raised_h: float, cleared_h: float | None = 
     return Incident(f"{kind}-{entity}-{raised_h}", kind, entity, 6.5, 53.2, raised_h * HOUR, cleared_s, "x", 1, 1, ())
 
 
-def planted(kind: str, entity: str, start_h: float, end_h: float | None = None, observable: bool = True) -> PlantedEvent:
+def planted(
+    kind: str, entity: str, start_h: float, end_h: float | None = None, observable: bool = True
+) -> PlantedEvent:
     return PlantedEvent("p", kind, entity, start_h * HOUR, None if end_h is None else end_h * HOUR, "x", observable)
 
 
