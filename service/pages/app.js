@@ -1,104 +1,163 @@
 // The page: what needs a person now, the city on a map, and what was chosen.
 
 import { get } from "./api.js";
-import { incidentDetail, proposalDetail } from "./decision_detail.js";
+import { freeze, nowMs, refreshAges, setClock } from "./clock.js";
+import { openDetail } from "./detail.js";
 import { el } from "./dom.js";
-import { entityDetail } from "./entity_detail.js";
-import { dayTime, useTimeZone } from "./format.js";
+import { clockTime, dayTime, number, percent, useTimeZone } from "./format.js";
 import { roundLines, truckPoints } from "./geojson.js";
-import { attentionList, placesList, roundsList } from "./lists.js";
+import { attentionList, countLine, placesList, roundsList } from "./lists.js";
 import { listen } from "./live.js";
 import { makeMap } from "./map.js";
 
+const AGAIN_AFTER_MS = 3_000;
+const TABS = ["attention", "rounds", "places"];
 const $ = (id) => document.getElementById(id);
-const state = { city: null, attention: { summary: "", items: [] }, places: null, trucks: [], plan: null, chosen: null, clock: null };
+const state = { city: null, attention: null, places: null, trucks: [], plan: null, tab: "attention", ready: true, isLive: true };
 let map = null;
-
-// The city's time moves between two clock events at the speed the server named.
-const nowMs = () => state.clock.city + (Date.now() - state.clock.heard) * state.clock.speedUp;
+let detail = null;
 
 async function start() {
   try {
     state.city = await get("/v1/city");
   } catch (error) {
-    $("summary").textContent = "The city cannot be shown.";
-    $("attention").replaceChildren(el("p", { class: "error" }, error.message));
-    setTimeout(start, 3000);
+    fault(`The city cannot be shown. ${error.message}`);
+    setTimeout(start, AGAIN_AFTER_MS);
     return;
   }
+  fault("");
   useTimeZone(state.city.timezone);
-  document.title = `Ronde · ${state.city.name}`;
   $("city-name").textContent = state.city.name;
-  $("speed-up").textContent = state.city.speedUp > 1 ? `${Math.round(state.city.speedUp)}× real time` : "";
+  $("speed-up").textContent = state.city.speedUp > 1 ? `${Math.round(state.city.speedUp)}×` : "";
+  $("speed-up").title = `The city runs ${Math.round(state.city.speedUp)} times as fast as real time`;
   setClock(state.city);
-  setInterval(() => ($("city-clock").textContent = dayTime(nowMs())), 500);
-  for (const name of ["attention", "rounds", "places"]) $(`tab-${name}`).addEventListener("click", () => openTab(name));
-  addEventListener("keydown", (event) => event.key === "Escape" && close());
-  listen({ clock: setClock, attention: setAttention, places: setPlaces, trucks: setTrucks, plan: loadPlan, proposal: refreshChosen, resync: loadAll }, setConnection);
+  setReady(state.city.ready, state.city.progress);
+  setInterval(tick, 500);
+  for (const name of TABS) $(`tab-${name}`).addEventListener("click", () => openTab(name));
+  detail = openDetail($("detail"), { map: () => map, round: (truck) => state.plan?.rounds.find((round) => round.truck === truck), decided, changed: drawLists });
+  listen({
+    clock, places: setPlaces, plan: loadPlan, resync: loadAll,
+    attention: (attention) => { setAttention(attention); detail.refresh("decision"); },
+    trucks: (trucks) => { setTrucks(trucks); detail.refresh("truck"); },
+    proposal: () => detail.refresh("decision"),
+  }, setConnection);
   await loadAll();
-  map = await makeMap($("map"), state.city.bounds, (id) => choose({ type: "entity", id }));
+  map = await makeMap($("map"), state.city.bounds, (id) => detail.choose({ type: "place", id }));
   drawMap();
+  detail.showOnMap();
 }
 
 async function loadAll() {
-  const [attention, places, trucks] = await Promise.all([get("/v1/attention"), get("/v1/places"), get("/v1/trucks")]);
-  state.places = places;
-  setAttention(attention);
-  setTrucks(trucks);
-  await loadPlan();
-  openTab(state.tab ?? "attention");
-  drawMap();
+  try {
+    const [city, attention, places, trucks] = await Promise.all(["/v1/city", "/v1/attention", "/v1/places", "/v1/trucks"].map(get));
+    setClock(city);
+    setReady(city.ready, city.progress);
+    state.places = places;
+    setTrucks(trucks);
+    await loadPlan();
+    setAttention(attention);
+    setPlaces(places);
+    fault("");
+  } catch (error) {
+    fault(`What is shown may be old. ${error.message}`);
+    setTimeout(loadAll, AGAIN_AFTER_MS);
+  }
 }
 
-function setClock({ now, speedUp }) {
-  state.clock = { city: new Date(now).getTime(), heard: Date.now(), speedUp: speedUp ?? state.clock?.speedUp ?? 1 };
+function tick() {
+  $("city-clock").textContent = dayTime(nowMs());
+  refreshAges();
+}
+
+function clock(said) {
+  setClock(said);
+  setReady(said.ready, { ratio: said.progress });
+}
+
+// Until everything is read, calm is not known: the page says how far the reading is instead.
+function setReady(ready, progress) {
+  const wasReady = state.ready;
+  state.ready = ready;
+  $("loading").hidden = ready;
+  if (!ready) {
+    const of = progress.entries ? ` of ${number(progress.entries)} messages` : "";
+    $("loading-bar").value = progress.ratio;
+    $("loading-text").textContent = `${percent(progress.ratio)}${of} read. What is shown is not complete yet.`;
+  }
+  if (ready !== wasReady && state.attention) {
+    drawSummary();
+    loadAll();
+  }
 }
 
 function setConnection(connection) {
+  const wasLive = state.isLive;
+  state.isLive = connection === "live";
+  if (!state.isLive) freeze();
   $("connection").dataset.state = connection;
-  $("connection").textContent = connection === "live" ? "Live" : "Not live: what you see may be old";
+  $("connection").textContent = state.isLive ? "Live" : `Not live since ${clockTime(nowMs())}: what you see is old`;
+  // What happened in between may be more than the server repeats.
+  if (state.isLive && !wasLive) loadAll();
 }
 
 function setAttention(attention) {
-  const news = attention.items.filter((item) => !state.attention.items.some((known) => known.id === item.id));
-  if (state.attention.summary && news.length) $("announce").textContent = `New: ${news[0].title}`;
+  const known = new Set(state.attention?.items.map((item) => item.id));
+  const news = state.attention ? attention.items.filter((item) => !known.has(item.id)) : [];
+  if (news.length) announce(`New: ${news[0].title}${news.length > 1 ? `, and ${news.length - 1} more` : ""}`);
   state.attention = attention;
-  $("summary").textContent = attention.summary;
-  if (state.tab === "attention" || !state.tab) attentionList($("attention"), attention.items, state.chosen?.id, choose);
+  drawSummary();
+  drawLists();
+}
+
+function drawSummary() {
+  const urgent = state.attention.items.filter((item) => item.urgency === "urgent").length;
+  $("summary").textContent = state.ready ? state.attention.summary : "Reading what the devices sent…";
+  document.title = `${urgent ? `(${urgent}) ` : ""}Ronde · ${state.city.name}`;
 }
 
 function setPlaces(changed) {
-  if (!state.places) return;
-  const features = changed.features ?? [];
-  if (features.length) {
-    const news = new Map(features.map((f) => [f.properties.id, f]));
+  if (!state.places || !changed.features) return;
+  if (changed !== state.places) {
+    const news = new Map(changed.features.map((f) => [f.properties.id, f]));
     state.places = { ...state.places, features: state.places.features.map((f) => news.get(f.properties.id) ?? f) };
   }
-  drawMap();
-  if (state.tab === "places") placesList($("places"), state.places, (id) => choose({ type: "entity", id }));
+  $("counts").textContent = countLine(state.places);
+  map?.places(state.places);
+  if (state.tab === "places") drawLists();
+  detail.refresh("place", new Set(changed.features.map((f) => f.properties.id)));
 }
 
-function setTrucks(trucks) {
-  state.trucks = trucks.trucks ?? trucks;
-  map?.trucks(truckPoints(state.trucks));
-  if (state.tab === "rounds") drawRounds();
+function setTrucks({ trucks }) {
+  const had = hasRounds();
+  state.trucks = trucks;
+  map?.trucks(truckPoints(trucks));
+  if (had !== hasRounds()) loadPlan();
+  else if (state.tab === "rounds") drawLists();
 }
 
+const hasRounds = () => state.trucks.some((truck) => truck.totalStops > 0);
+
+// A day without a plan has none to ask for.
 async function loadPlan() {
-  state.plan = await get("/v1/plans/current").catch((error) => {
-    if (error.status !== 404) throw error;
-    return null;
-  });
+  try {
+    state.plan = hasRounds() ? await get("/v1/plans/current") : null;
+  } catch (error) {
+    if (error.status !== 404) return fault(`The rounds may be old. ${error.message}`);
+    state.plan = null;
+  }
   map?.rounds(roundLines(state.plan?.rounds ?? []));
-  if (state.tab === "rounds") drawRounds();
+  if (state.tab === "rounds") drawLists();
 }
 
-function drawRounds() {
-  roundsList($("rounds"), state.plan, state.trucks, (id) => choose({ type: "entity", id }));
+function drawLists() {
+  const chosen = detail?.chosen?.id;
+  const place = (id) => detail.choose({ type: "place", id });
+  if (state.tab === "attention" && state.attention) attentionList($("attention"), state.attention.items, state.ready, chosen, (item) => detail.choose(item));
+  if (state.tab === "rounds") roundsList($("rounds"), state.plan, state.trucks, chosen, place);
+  if (state.tab === "places" && state.places) placesList($("places"), state.places, chosen, place);
 }
 
 function drawMap() {
-  if (!map) return;
   if (state.places) map.places(state.places);
   map.trucks(truckPoints(state.trucks));
   map.rounds(roundLines(state.plan?.rounds ?? []));
@@ -106,59 +165,25 @@ function drawMap() {
 
 function openTab(name) {
   state.tab = name;
-  for (const one of ["attention", "rounds", "places"]) {
+  for (const one of TABS) {
     $(one).hidden = one !== name;
     $(`tab-${one}`).setAttribute("aria-pressed", String(one === name));
   }
-  if (name === "attention") attentionList($("attention"), state.attention.items, state.chosen?.id, choose);
-  if (name === "rounds") drawRounds();
-  if (name === "places" && state.places) placesList($("places"), state.places, (id) => choose({ type: "entity", id }));
+  drawLists();
 }
 
-async function choose(item, message = "") {
-  state.chosen = item;
-  const panel = $("detail");
-  panel.hidden = false;
-  panel.replaceChildren(el("p", { class: "empty" }, "Loading…"));
-  if (matchMedia("(max-width: 760px)").matches) panel.scrollIntoView();
-  let detail;
-  try {
-    if (item.type === "proposal") detail = await proposalDetail(item.id, done);
-    else if (item.type === "incident") detail = await incidentDetail(item.id, done);
-    else detail = await entityDetail(item.id, nowMs(), (id) => choose({ type: "entity", id }));
-  } catch (error) {
-    detail = { title: "This cannot be shown", body: [el("p", { class: "error" }, error.message)] };
-  }
-  if (state.chosen !== item) return;
-  const heading = el("h2", { tabindex: "-1" }, detail.title);
-  panel.replaceChildren(el("header", {}, heading, el("button", { type: "button", class: "close", "aria-label": "Close details", onclick: close }, "×")),
-    message ? el("p", { class: "outcome", role: "status" }, message) : "", ...detail.body);
-  heading.focus({ preventScroll: true });
-  map?.compare(detail.before, detail.after);
-  if (!detail.after) map?.show(detail.lon ?? item.lon ?? undefined, detail.lat ?? item.lat ?? undefined);
-  attentionList($("attention"), state.attention.items, item.id, choose);
+async function decided(message) {
+  announce(message);
+  await loadAll();
 }
 
-function done(message) {
-  const item = state.chosen;
-  $("announce").textContent = message;
-  choose({ ...item }, message);
-  get("/v1/attention").then(setAttention);
-  loadPlan();
+function announce(text) {
+  $("announce").textContent = text;
 }
 
-// A proposal that is on the screen may have been decided or superseded by somebody else.
-function refreshChosen(proposal) {
-  if (state.chosen?.type === "proposal" && proposal?.id === state.chosen.id && proposal.status !== "open" && !document.querySelector("#detail .outcome")) choose({ ...state.chosen });
-}
-
-function close() {
-  state.chosen = null;
-  $("detail").hidden = true;
-  $("detail").replaceChildren();
-  map?.compare(null, null);
-  map?.show();
-  $("summary").focus({ preventScroll: true });
+function fault(text) {
+  $("fault").replaceChildren(text ? el("p", { class: "error" }, text) : "");
+  if (text && !state.attention) $("summary").textContent = "Nothing can be shown yet";
 }
 
 start();

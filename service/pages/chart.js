@@ -1,115 +1,144 @@
 // A trend with its normal band, thresholds and forecast, and the same figures as a table.
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
+import { nowMs } from "./clock.js";
 import { el } from "./dom.js";
-import { clockTime, dayTime, measure } from "./format.js";
+import { clockTime, day, dayTime, measure, timeZone } from "./format.js";
 
+const HEIGHT = 200;
+const TABLE_ROWS = 500;
+const FONT = '12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const timeLabels = (_, splits) => {
-  const span = splits.at(-1) - splits[0];
-  return splits.map((s) => (span > 86400 ? dayTime(s * 1000).replace(/ \d\d:\d\d$/, "") : clockTime(s * 1000)));
-};
 
 /**
  * Draw `trend` as /v1/trends gives it. `shown(value)` turns a value into what is drawn (a ratio into per cent), `unit` its unit.
- * Charts with the same `group` share their cursor and their time axis.
+ * Charts with the same `group` share their cursor.
  */
 export function trendChart({ title, trend, unit, shown = (v) => v, digits = 0, group, range }) {
-  const plotted = el("div", { class: "plot" });
-  const readout = el("p", { class: "chart-readout" });
-  const table = el("div", { class: "scroll", hidden: true });
-  const toggle = el("button", { type: "button", "aria-expanded": "false", onclick: () => {
-    table.hidden = !table.hidden;
-    plotted.hidden = !table.hidden;
-    toggle.textContent = table.hidden ? "As table" : "As chart";
-    toggle.setAttribute("aria-expanded", String(!table.hidden));
-    if (!table.hidden) table.replaceChildren(asTable(trend, unit, shown, digits));
-  } }, "As table");
-  const figure = el("figure", { class: "chart" }, el("figcaption", {}, el("span", {}, `${title} (${unit})`), toggle), plotted, readout, table);
-
   const known = trend.points.filter(([, value]) => value !== null);
   if (!known.length) {
-    plotted.replaceChildren(el("p", { class: "empty" }, "Nothing is known here for this time: no reading arrived."));
-    toggle.hidden = true;
-    return figure;
+    return el("figure", { class: "chart" }, el("figcaption", {}, title), el("p", { class: "empty unknown" }, "Unknown: no reading of this time is there."));
   }
-  readout.textContent = `Latest: ${measure(shown(known.at(-1)[1]), unit, digits)} at ${dayTime(known.at(-1)[0])}`;
+  const latest = `Latest ${measure(shown(known.at(-1)[1]), unit, digits)}, ${dayTime(known.at(-1)[0])}.`;
+  const band = trend.forecast?.length ? " Grey: where four of five outcomes fall." : trend.normal ? " Grey: usual at this hour." : "";
+  const plotted = el("div", { class: "plot", role: "img", "aria-label": `${title}. ${latest}` });
+  const readout = el("p", { class: "chart-readout" }, latest + band);
+  const numbers = el("div", { class: "scroll as-table", hidden: true, tabindex: "0", role: "group", "aria-label": `${title}, as a table` });
+  const toggle = el("button", { type: "button", "aria-expanded": "false", onclick: () => {
+    numbers.hidden = !numbers.hidden;
+    plotted.hidden = readout.hidden = !numbers.hidden;
+    toggle.setAttribute("aria-expanded", String(!numbers.hidden));
+    if (!numbers.hidden) numbers.replaceChildren(asTable(trend, unit, shown, digits));
+  } }, "As table");
   // The width is known only when the figure stands in the page.
   requestAnimationFrame(() => {
-    const plot = draw(plotted, trend, unit, shown, digits, group, range, readout);
-    new ResizeObserver(() => plotted.clientWidth && plot.setSize({ width: plotted.clientWidth, height: 200 })).observe(plotted);
+    const plot = makePlot(plotted, { trend, unit, shown, digits, group, range }, (text) => (readout.textContent = text ?? latest + band));
+    new ResizeObserver(() => plotted.clientWidth && plot.setSize({ width: plotted.clientWidth, height: HEIGHT })).observe(plotted);
   });
-  return figure;
+  return el("figure", { class: "chart" }, el("figcaption", {}, el("span", {}, title), toggle), plotted, readout, numbers);
 }
 
-function draw(target, trend, unit, shown, digits, group, range, readout) {
-  const value = (v) => (v === null || v === undefined ? null : shown(v));
-  const forecast = trend.forecast ?? [];
-  const times = [...trend.points.map(([ms]) => ms / 1000), ...forecast.map(([ms]) => ms / 1000)];
-  const pad = (list, before, after) => [...Array(before).fill(null), ...list, ...Array(after).fill(null)];
-  const count = trend.points.length;
-  const measured = pad(trend.points.map(([, v]) => value(v)), 0, forecast.length);
-  const normalLow = pad((trend.normal?.low ?? []).map(([, v]) => value(v)), 0, 0);
-  const normalHigh = pad((trend.normal?.high ?? []).map(([, v]) => value(v)), 0, 0);
-  const thresholds = trend.thresholds ?? [];
-
-  const series = [{}, { label: "measured", stroke: color("--accent"), width: 2, spanGaps: false, points: { size: 4 } }];
-  const data = [times, measured];
-  const bands = [];
-  if (forecast.length) {
-    data.push(pad(forecast.map(([, level]) => value(level)), count, 0), pad(forecast.map(([, , , high]) => value(high)), count, 0), pad(forecast.map(([, , low]) => value(low)), count, 0));
-    series.push({ label: "forecast", stroke: color("--accent"), width: 2, dash: [4, 4], points: { show: false } }, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } });
-    bands.push({ series: [3, 4], fill: color("--band") });
-  }
-  if (normalLow.length === count && normalHigh.length === count && count) {
-    const first = series.length;
-    data.push(pad(normalHigh, 0, forecast.length), pad(normalLow, 0, forecast.length));
-    series.push({ stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } });
-    bands.push({ series: [first, first + 1], fill: color("--band") });
-  }
-  const named = { hooks: { draw: [(u) => {
-    const { ctx } = u;
-    ctx.save();
-    ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-    for (const threshold of thresholds) {
-      const y = Math.round(u.valToPos(shown(threshold.value), "y", true));
-      if (y < u.bbox.top || y > u.bbox.top + u.bbox.height) continue;
-      ctx.strokeStyle = ctx.fillStyle = color("--watch");
-      ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
-      ctx.beginPath();
-      ctx.moveTo(u.bbox.left, y);
-      ctx.lineTo(u.bbox.left + u.bbox.width, y);
-      ctx.stroke();
-      ctx.fillText(threshold.name, u.bbox.left + 4 * devicePixelRatio, y - 4 * devicePixelRatio);
-    }
-    ctx.restore();
-  }] } };
-  const axis = { stroke: color("--ink-quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") }, font: "12px system-ui, sans-serif" };
-  const latest = readout.textContent;
+function makePlot(target, { trend, unit, shown, digits, group, range }, read) {
+  const { times, data, series, bands, count } = columns(trend, shown);
+  const axis = { stroke: () => color("--ink-quiet"), font: FONT, grid: { stroke: () => color("--line"), width: 1 }, ticks: { stroke: () => color("--line"), size: 4 } };
+  const told = (i) => (i < count
+    ? `${measure(data[1][i], unit, digits)}, ${dayTime(times[i] * 1000)}.`
+    : `Expected ${measure(data[2][i], unit, digits)} (${measure(data[4][i], "", digits)} to ${measure(data[3][i], unit, digits)}), ${dayTime(times[i] * 1000)}.`);
   return new uPlot({
     width: target.clientWidth || 320,
-    height: 200,
+    height: HEIGHT,
     series,
     bands,
-    plugins: [named],
-    scales: { y: { range: (u, low, high) => range ?? [Math.min(0, low), (high || 1) * 1.1] } },
-    axes: [{ ...axis, values: timeLabels, space: 70 }, { ...axis, size: 48 }],
+    plugins: [{ hooks: { draw: [(u) => annotate(u, trend, shown)] } }],
+    tzDate: (s) => uPlot.tzDate(new Date(s * 1000), timeZone()),
+    scales: { y: { range: (u, low, high) => range ?? [Math.min(0, low), Math.max(high, ...(trend.thresholds ?? []).map((t) => shown(t.value)), 1) * 1.1] } },
+    axes: [
+      { ...axis, values: (_, splits) => timeLabels(splits), space: 60, size: 32 },
+      { ...axis, size: 64, values: (_, splits) => splits.map((v) => `${v} ${unit === "%" || unit === "km/h" ? unit : ""}`.trim()), incrs: digits ? undefined : [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 2000, 5000] },
+    ],
     cursor: { sync: group ? { key: group } : undefined, drag: { x: true, y: false } },
     legend: { show: false },
-    hooks: { setCursor: [(u) => {
-      const i = u.cursor.idx;
-      if (i === null || i === undefined) readout.textContent = latest;
-      else if (i < count) readout.textContent = `${measure(measured[i], unit, digits)} at ${dayTime(times[i] * 1000)}`;
-      else readout.textContent = `Forecast ${measure(data[2][i], unit, digits)} (${measure(data[4][i], "", digits)} to ${measure(data[3][i], unit, digits)}) at ${dayTime(times[i] * 1000)}`;
-    }] },
+    hooks: { setCursor: [(u) => read(u.cursor.idx === null || u.cursor.idx === undefined ? null : told(u.cursor.idx))] },
   }, data, target);
+}
+
+// Measured and expected values stand one after another on one time axis; null is a gap, not a zero.
+function columns(trend, shown) {
+  const value = (v) => (v === null || v === undefined ? null : shown(v));
+  const forecast = trend.forecast ?? [];
+  const count = trend.points.length;
+  const times = [...trend.points, ...forecast].map(([ms]) => ms / 1000);
+  const before = (list) => [...Array(count).fill(null), ...list.map(value)];
+  const after = (list) => [...list.map(value), ...Array(forecast.length).fill(null)];
+  const edge = { stroke: "transparent", points: { show: false } };
+  const line = { stroke: () => color("--accent"), width: 2 };
+  const fill = () => color("--band");
+  const data = [times, after(trend.points.map(([, v]) => v))];
+  const series = [{}, { ...line, spanGaps: false, points: { size: 4 } }];
+  const bands = [];
+  if (forecast.length) {
+    data.push(before(forecast.map(([, level]) => level)), before(forecast.map(([, , , high]) => high)), before(forecast.map(([, , low]) => low)));
+    series.push({ ...line, dash: [4, 4], points: { show: false } }, edge, edge);
+    bands.push({ series: [3, 4], fill });
+  }
+  if (trend.normal?.low.length === count && trend.normal.high.length === count) {
+    bands.push({ series: [series.length, series.length + 1], fill });
+    series.push(edge, edge);
+    data.push(after(trend.normal.high.map(([, v]) => v)), after(trend.normal.low.map(([, v]) => v)));
+  }
+  return { times, data, series, bands, count };
+}
+
+// Thresholds and the present are named where they are drawn.
+function annotate(u, trend, shown) {
+  const { ctx, bbox } = u;
+  const px = devicePixelRatio;
+  ctx.save();
+  ctx.font = FONT.replace("12px", `${12 * px}px`);
+  ctx.textAlign = "left";
+  const words = (text, x, y, ink) => {
+    ctx.lineWidth = 4 * px;
+    ctx.lineJoin = "round";
+    ctx.strokeStyle = color("--surface");
+    ctx.strokeText(text, x, y);
+    ctx.fillStyle = color(ink);
+    ctx.fillText(text, x, y);
+  };
+  const rule = (ink, ...ends) => {
+    ctx.strokeStyle = color(ink);
+    ctx.lineWidth = px;
+    ctx.setLineDash([2 * px, 3 * px]);
+    ctx.beginPath();
+    ctx.moveTo(ends[0], ends[1]);
+    ctx.lineTo(ends[2], ends[3]);
+    ctx.stroke();
+    ctx.setLineDash([]);
+  };
+  for (const threshold of trend.thresholds ?? []) {
+    const y = Math.round(u.valToPos(shown(threshold.value), "y", true));
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    rule("--watch", bbox.left, y, bbox.left + bbox.width, y);
+    words(threshold.name, bbox.left + 4 * px, y - 4 * px, "--watch");
+  }
+  const x = u.valToPos(nowMs() / 1000, "x", true);
+  if (trend.forecast?.length && x > bbox.left && x < bbox.left + bbox.width) {
+    rule("--ink-quiet", x, bbox.top, x, bbox.top + bbox.height);
+    words("expected", x + 4 * px, bbox.top + bbox.height - 6 * px, "--ink-quiet");
+  }
+  ctx.restore();
+}
+
+// Midnight says which day begins.
+function timeLabels(splits) {
+  return splits.map((s) => (clockTime(s * 1000) === "00:00" ? day(s * 1000).split(" ").slice(0, 2).join(" ") : clockTime(s * 1000)));
 }
 
 function asTable(trend, unit, shown, digits) {
   const row = (ms, text, note) => el("tr", {}, el("td", {}, dayTime(ms)), el("td", { class: "number" }, text), el("td", {}, note));
+  const value = (v) => measure(v === null ? null : shown(v), "", digits);
   return el("table", {},
-    el("thead", {}, el("tr", {}, el("th", {}, "Time"), el("th", { class: "number" }, unit), el("th", {}, ""))),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"), el("th", { scope: "col", class: "number" }, unit), el("th", { scope: "col" }, ""))),
     el("tbody", {},
-      [...trend.points].reverse().slice(0, 500).map(([ms, v]) => row(ms, measure(v === null ? null : shown(v), "", digits), "measured")),
-      (trend.forecast ?? []).map(([ms, level, low, high]) => row(ms, measure(shown(level), "", digits), `forecast, ${measure(shown(low), "", digits)} to ${measure(shown(high), "", digits)}`))));
+      [...trend.points].reverse().slice(0, TABLE_ROWS).map(([ms, v]) => row(ms, value(v), "measured")),
+      (trend.forecast ?? []).map(([ms, level, low, high]) => row(ms, value(level), `expected, ${value(low)} to ${value(high)}`))));
 }

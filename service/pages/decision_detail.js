@@ -1,125 +1,177 @@
 // What a person decides on: an incident (confirm or dismiss) and a proposal (accept or reject).
 
 import { get, post } from "./api.js";
-import { el, facts } from "./dom.js";
-import { roundLines } from "./geojson.js";
-import { clockTime, dayTime, duration, percent, plural, signed, words } from "./format.js";
+import { badge, el, facts } from "./dom.js";
+import { entityDetail, table } from "./entity_detail.js";
+import { clockTime, dayTime, duration, listing, percent, plural, signed, words } from "./format.js";
+import { roundLines, stopPoints, stopsAhead } from "./geojson.js";
 
-const KIND_WORDS = { dumping: "Waste beside containers", congestion: "Congestion", full: "Full container", silent: "Silent device", stuck: "Stuck sensor", implausible: "Implausible sensor", emptied: "Emptied" };
+const STATUS_WORDS = { open: "Waits for you", accepted: "Accepted", rejected: "Rejected", superseded: "Replaced by a newer proposal", confirmed: "Confirmed", dismissed: "Dismissed", closed: "Over" };
+const NAME_KEY = "ronde-name";
 
-/** Who decides, kept in this browser; the trail names them. */
-function decider() {
-  return localStorage.getItem("ronde-name") || "dispatcher";
-}
-
-/** An incident: its cause and evidence, and the two answers to it. */
-export async function incidentDetail(id, onDone) {
-  const one = await get(`/v1/incidents/${encodeURIComponent(id)}`);
-  const outcome = el("div", { role: "status" });
-  const decide = (decision) => async (event) => {
-    await tried(event.target, outcome, async () => {
-      await post(`/v1/incidents/${encodeURIComponent(id)}/decision`, { decision, by: decider(), note: "" });
-      onDone(decision === "confirm" ? "Incident confirmed." : "Incident dismissed.");
-    });
-  };
+/**
+ * An incident: its cause and evidence, and the two answers to it.
+ * `follow` has the page's answers: `place(id)` and `incident(id)` open one, `done(message)` follows a decision.
+ */
+export async function incidentDetail(id, follow) {
+  const path = `/v1/incidents/${encodeURIComponent(id)}`;
+  const one = await get(path);
+  const at = await entityDetail(one.entity, follow.place, follow.incident);
+  const decide = (decision, said) => (button, by, note) => post(`${path}/decision`, { decision, by, note }).then(() => follow.done(said));
+  const isOpen = one.status === "open" && !one.clearedAt;
+  const choices = one.status === "open"
+    ? [{ id: "confirm", text: "Confirm incident", primary: true, act: decide("confirm", "Incident confirmed.") }, { id: "dismiss", text: "Dismiss incident", act: decide("dismiss", "Incident dismissed.") }]
+    : one.status === "confirmed" && !one.clearedAt ? [{ id: "close-incident", text: "Close incident", act: decide("close", "Incident closed.") }] : [];
+  const answer = el("div", { class: "answer" }, choices.length ? decisionForm(choices, { label: "Note (optional)" }) : "", decided(one, one.note));
   return {
-    title: `${KIND_WORDS[one.kind] ?? words(one.kind)}: ${one.placeName ?? one.entity}`,
-    lon: one.lon, lat: one.lat,
+    title: one.title, lon: one.lon, lat: one.lat, about: at.about,
+    refresh: () => settle(path, answer, (now) => now.status !== one.status, (now) => decided(now, now.note)),
     body: [
-      el("p", {}, el("span", { class: "badge", "data-state": one.urgency ?? "watch" }, words(one.status)), " ", one.cause ? `cause: ${words(one.cause)}` : ""),
+      el("p", {}, badge(isOpen ? one.urgency : "none", STATUS_WORDS[one.status] ?? words(one.status)), one.cause ? ` cause: ${words(one.cause)}` : ""),
       facts([
         ["Since", dayTime(one.raisedAt)],
-        ["Until", one.clearedAt ? dayTime(one.clearedAt) : "still going on"],
+        ["Lasted", one.clearedAt ? `${duration(one.ageS)}, over at ${clockTime(one.clearedAt)}` : `${duration(one.ageS)} so far`],
         ["How sure", percent(one.probability)],
-        ["Decided", one.decidedBy ? `${words(one.status)} by ${one.decidedBy}, ${dayTime(one.decidedAt)}` : undefined],
       ]),
       el("h3", {}, "Evidence"),
       one.evidence.length
         ? el("ul", { class: "evidence" }, one.evidence.map((e) => el("li", {}, e.text, e.at ? el("span", { class: "quiet" }, ` ${clockTime(e.at)}`) : "")))
         : el("p", { class: "empty" }, "No evidence was kept."),
-      one.status === "open"
-        ? el("div", { class: "actions" }, el("button", { type: "button", class: "primary", onclick: decide("confirm") }, "Confirm incident"), el("button", { type: "button", onclick: decide("dismiss") }, "Dismiss incident"))
-        : "",
-      outcome,
+      answer,
+      el("h3", {}, "What the sensors say there"),
+      el("p", {}, el("a", { href: `#place/${encodeURIComponent(one.entity)}`, onclick: (event) => { event.preventDefault(); follow.place(one.entity); } }, at.title)),
+      ...at.body,
     ],
-    entity: one.entity,
   };
 }
 
-/** A proposal: the reason, what it changes and costs, the old and the new round. */
-export async function proposalDetail(id, onDone) {
-  const one = await get(`/v1/proposals/${encodeURIComponent(id)}`);
-  const outcome = el("div", { role: "status" });
-  const names = one.trucks ?? [];
-  const whom = names.length ? names.join(" and ") : plural(one.difference.trucks.length, "truck");
-  const decide = (button, decision, reason) => tried(button, outcome, async () => {
-    await post(`/v1/proposals/${encodeURIComponent(id)}/decision`, { decision, by: decider(), reason });
-    onDone(decision === "accept" ? `Accepted: ${whom} rerouted.` : "Rejected; nothing changes.");
-  });
+/** A proposal: the reason, what it changes and costs, the old and the new round. `follow.proposal(id)` opens another one. */
+export async function proposalDetail(id, follow) {
+  const path = `/v1/proposals/${encodeURIComponent(id)}`;
+  const one = await get(path);
+  const whom = listing(one.trucks) || "the trucks";
+  const decide = (decision, said) => (button, by, reason) => post(`${path}/decision`, { decision, by, reason }).then(() => follow.done(said));
+  const choices = [
+    { id: "accept", text: `Reroute ${whom}`, primary: true, act: decide("accept", `Accepted: ${whom} rerouted.`) },
+    { id: "reject", text: "Reject proposal", needsReason: true, act: decide("reject", "Rejected: nothing changes.") },
+  ];
+  const outcome = (now) => [decided(now, now.decisionReason), now.status === "superseded" ? newer(follow.proposal) : ""];
+  const answer = el("div", { class: "answer" }, one.status === "open"
+    ? decisionForm(choices, { label: "Reason, when you reject: it is kept with the decision" })
+    : outcome(one));
+  const { isNew, rows, same } = changes(one);
+  const count = (list) => (list.length ? plural(list.length, "stop") : "none");
+  const causes = one.reason.split("; ");
   return {
     title: `Reroute ${whom}`,
-    before: roundLines(one.before), after: roundLines(one.after),
+    before: roundLines(one.before), after: roundLines(one.after), stops: stopPoints(one.after, isNew),
+    refresh: () => settle(path, answer, (now) => one.status === "open" && now.status !== "open", outcome),
     body: [
-      el("p", {}, el("span", { class: "badge", "data-state": one.status === "open" ? "urgent" : "ok" }, one.status), ` made at ${clockTime(one.madeAt)}`),
-      el("p", { class: "reason" }, one.reason),
+      el("p", {}, badge(one.status === "open" ? "urgent" : "none", STATUS_WORDS[one.status]), ` made at ${clockTime(one.madeAt)}`),
+      causes.length > 1 ? el("ul", { class: "reason" }, causes.map((cause) => el("li", {}, cause))) : el("p", { class: "reason" }, one.reason),
       el("h3", {}, "Against leaving things as they are"),
       facts([
         ["Distance", signed(one.difference.distanceKm, "km")],
         ["Working time", signed(one.difference.durationMin, "min", 0)],
-        ["Latest shift of a stop", signed(one.difference.laterMin, "min", 0)],
-        ["Added", one.difference.added.length ? plural(one.difference.added.length, "stop") : "none"],
-        ["Dropped", one.difference.dropped.length ? plural(one.difference.dropped.length, "stop") : "none"],
-        ["Moved to another truck", one.difference.moved.length ? plural(one.difference.moved.length, "stop") : "none"],
+        ["Stops added", count(one.difference.added)],
+        one.difference.dropped.length || one.difference.moved.length ? ["Stops dropped", count(one.difference.dropped)] : ["Stops dropped or moved", "none"],
+        ["Stops moved to another truck", one.difference.moved.length ? count(one.difference.moved) : undefined],
+        ["Planned stops come later by", one.difference.laterMin >= 0.5 ? `at most ${duration(one.difference.laterMin * 60)}` : "nothing"],
       ]),
-      el("p", { class: "quiet" }, el("span", { class: "swatch old" }), "round now ", el("span", { class: "swatch" }), "round proposed"),
-      changedStops(one),
-      one.status === "open" ? answer(decide, whom) : el("p", { class: "outcome" }, `${words(one.status)}${one.decidedBy ? ` by ${one.decidedBy}` : ""}${one.decidedAt ? ` at ${clockTime(one.decidedAt)}` : ""}${one.decisionReason ? `: ${one.decisionReason}` : "."}`),
-      outcome,
+      answer,
+      el("h3", {}, "Rounds on the map"),
+      el("p", { class: "key" }, el("span", {}, el("span", { class: "swatch old" }), "round now"), el("span", {}, el("span", { class: "swatch" }), "round proposed"), el("span", {}, el("span", { class: "swatch number new" }, "1"), "new stop"), el("span", {}, el("span", { class: "swatch number" }, "2"), "planned stop")),
+      rows.length ? table(["", "Arrives", "Stop", "Truck", "Change"], rows) : "",
+      same ? el("p", { class: "quiet" }, `${plural(same, "other stop")} ${same === 1 ? "keeps its time" : "keep their times"}.`) : "",
     ],
   };
 }
 
-function answer(decide, whom) {
-  const reason = el("textarea", { id: "reason", required: true, maxlength: 500 });
-  const form = el("form", { class: "reject", hidden: true, onsubmit: (event) => {
-    event.preventDefault();
-    decide(event.submitter, "reject", reason.value.trim());
-  } }, el("label", { for: "reason" }, "Why not? The reason is kept with the decision."), reason, el("div", { class: "actions" }, el("button", { type: "submit" }, "Reject proposal")));
-  return el("div", {},
-    el("p", {}, el("label", { for: "by" }, "Decided by "), el("input", { id: "by", value: decider(), maxlength: 60, oninput: (event) => localStorage.setItem("ronde-name", event.target.value.trim()) })),
-    el("div", { class: "actions" },
-      el("button", { type: "button", class: "primary", id: "accept", onclick: (event) => decide(event.target, "accept", "") }, `Reroute ${whom}`),
-      el("button", { type: "button", id: "reject", "aria-expanded": "false", onclick: (event) => {
-        form.hidden = !form.hidden;
-        event.target.setAttribute("aria-expanded", String(!form.hidden));
-        if (!form.hidden) reason.focus();
-      } }, "Reject…")),
-    form);
+// The stops that change, in the order in which they are driven, with the numbers that they have on the map.
+function changes(one) {
+  const earlier = new Map(one.before.flatMap((round) => round.stops.filter((stop) => stop.job).map((stop) => [stop.job, { stop, round }])));
+  const kept = new Set(one.after.flatMap((round) => round.stops.map((stop) => stop.job)));
+  const rows = [];
+  let same = 0;
+  for (const round of one.after) {
+    stopsAhead(round).forEach((stop, i) => {
+      const was = earlier.get(stop.job);
+      const minutes = was ? Math.round((new Date(stop.arrive) - new Date(was.stop.arrive)) / 60000) : 0;
+      const change = !was ? "new" : was.round.truck !== round.truck ? `from ${was.round.name}` : minutes ? `${duration(minutes * 60)} ${minutes > 0 ? "later" : "earlier"}` : "";
+      if (change) rows.push([String(i + 1), clockTime(stop.arrive), stop.name || stop.place, round.name, change]);
+      else same += 1;
+    });
+  }
+  for (const [job, { stop, round }] of earlier) if (!kept.has(job) && !stop.done) rows.push(["", clockTime(stop.arrive), stop.name || stop.place, round.name, "dropped"]);
+  return { rows, same, isNew: (stop, round) => earlier.get(stop.job)?.round.truck !== round.truck };
 }
 
-function changedStops(one) {
-  const earlier = new Map(one.before.flatMap((r) => r.stops.map((s) => [s.job || `${r.truck} ${s.kind} ${s.place}`, s])));
-  const rows = one.after.flatMap((r) => r.stops.filter((s) => s.job && !s.done).map((s) => {
-    const old = earlier.get(s.job);
-    return [clockTime(s.arrive), s.name ?? s.place, r.truck, old ? shift(s, old) : "new"];
-  }));
-  if (!rows.length) return "";
-  return el("div", { class: "scroll" }, el("table", {},
-    el("thead", {}, el("tr", {}, ["Arrives", "Stop", "Truck", "Change"].map((name) => el("th", {}, name)))),
-    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)))))));
+// Who decides, why, and the buttons. What is sent cannot be taken back, so a press needs all that it stands for to be there.
+function decisionForm(choices, { label }) {
+  const by = el("input", { id: "by", name: "by", maxlength: 80, autocomplete: "name", value: remembered(), "aria-describedby": "decision-fault" });
+  const reason = el("textarea", { id: "reason", maxlength: 2000, rows: 2, "aria-describedby": "decision-fault" });
+  const fault = el("p", { class: "error", id: "decision-fault", role: "alert", hidden: true });
+  const say = (text, field) => {
+    fault.textContent = text;
+    fault.hidden = !text;
+    for (const one of [by, reason]) one.toggleAttribute("aria-invalid", one === field);
+    field?.focus();
+  };
+  const buttons = choices.map((choice) => el("button", { type: "button", id: choice.id, class: choice.primary ? "primary" : undefined, onclick: async ({ currentTarget }) => {
+    if (!by.value.trim()) return say("Say who decides: the name is kept with the decision.", by);
+    if (choice.needsReason && !reason.value.trim()) return say("Say why: a rejection is kept with its reason.", reason);
+    say("");
+    remember(by.value.trim());
+    for (const button of buttons) button.disabled = true;
+    try {
+      await choice.act(currentTarget, by.value.trim(), reason.value.trim());
+    } catch (error) {
+      say(error.message);
+    }
+    for (const button of buttons) button.disabled = false;
+  } }, choice.text));
+  return el("div", { class: "decision" },
+    el("p", { class: "field" }, el("label", { for: "by" }, "Decided by"), by),
+    el("p", { class: "field" }, el("label", { for: "reason" }, label), reason),
+    fault,
+    el("div", { class: "actions" }, buttons));
 }
 
-function shift(now, old) {
-  const minutes = Math.round((new Date(now.arrive) - new Date(old.arrive)) / 60000);
-  return minutes === 0 ? "same time" : `${duration(minutes * 60)} ${minutes > 0 ? "later" : "earlier"}`;
+function decided(one, note) {
+  if (one.status === "open" || !one.decidedAt) return "";
+  return el("p", { class: "outcome" }, `${STATUS_WORDS[one.status] ?? words(one.status)}${one.decidedBy && one.status !== "superseded" ? ` by ${one.decidedBy}` : ""}${one.decidedAt ? ` at ${clockTime(one.decidedAt)}` : ""}${note ? `: ${note}` : "."}`);
 }
 
-async function tried(button, outcome, action) {
-  button.disabled = true;
+function newer(onProposal) {
+  return el("div", { class: "actions" }, el("button", { type: "button", class: "primary", onclick: async ({ currentTarget: button }) => {
+    const { items } = await get("/v1/proposals?status=open");
+    if (items.length) onProposal(items[0].id);
+    else button.replaceWith(el("p", { class: "quiet" }, "No proposal is open now."));
+  } }, "Show the proposal that is open now"));
+}
+
+// Somebody else, or the planner, may have settled it meanwhile. Only the answer is changed: nobody reads on in a text that jumped away.
+async function settle(path, answer, isSettled, outcome) {
+  const now = await get(path);
+  if (!isSettled(now) || !answer.isConnected) return;
+  const hadFocus = answer.contains(document.activeElement);
+  const note = el("div", { tabindex: "-1", role: "status" }, outcome(now));
+  answer.replaceChildren(note);
+  if (hadFocus) note.focus({ preventScroll: true });
+}
+
+function remembered() {
   try {
-    await action();
-  } catch (error) {
-    outcome.replaceChildren(el("p", { class: "error" }, error.message));
-    button.disabled = false;
+    return localStorage.getItem(NAME_KEY) ?? "dispatcher";
+  } catch {
+    return "dispatcher";
+  }
+}
+
+function remember(name) {
+  try {
+    localStorage.setItem(NAME_KEY, name);
+  } catch {
+    // A browser that keeps nothing asks again.
   }
 }

@@ -2,103 +2,104 @@
 
 import { get } from "./api.js";
 import { trendChart } from "./chart.js";
-import { el, facts } from "./dom.js";
-import { clockTime, dayTime, duration, measure, percent, plural, words } from "./format.js";
+import { age, nowMs } from "./clock.js";
+import { badge, el, facts, stateWord } from "./dom.js";
+import { capital, clockTime, dayTime, measure, percent, plural, words } from "./format.js";
 
 const HOUR_MS = 3_600_000;
-const STATE_WORDS = { urgent: "Now", watch: "Watch", ok: "Calm", unknown: "Unknown" };
+const INCIDENTS_SHOWN = 5;
 
-/** The details of an entity, as elements. `now` is the city's time in ms; `onChoose(id)` opens another entity. */
-export async function entityDetail(id, now, onChoose) {
+/**
+ * The details of an entity: `title`, `body` (elements), `lon`, `lat`, and in `about` the ids whose changes concern it.
+ * `onChoose(id)` opens another entity, `onIncident(id)` an incident.
+ */
+export async function entityDetail(id, onChoose, onIncident) {
   const one = await get(`/v1/entities/${encodeURIComponent(id)}`);
   const draw = { container, cluster, approach, junction, truck }[one.kind] ?? plain;
-  return { title: one.name, lon: one.lon, lat: one.lat, body: await draw(one, now, onChoose) };
+  const body = [...(await draw(one, onChoose)), incidents(one, onIncident)];
+  return { title: capital(one.name), body, lon: one.lon, lat: one.lat, about: [one.id, one.cluster, one.junction].filter(Boolean), isTruck: one.kind === "truck" };
 }
 
-function badge(state) {
-  return el("span", { class: "badge", "data-state": state }, STATE_WORDS[state] ?? words(state));
+const stateBadge = (state) => badge(state, capital(stateWord(state)));
+const heard = (ageS) => (ageS === null || ageS === undefined ? "never heard" : age(nowMs() - ageS * 1000, " ago"));
+const asPercent = { unit: "%", shown: (v) => v * 100 };
+
+async function trend(entity, quantity, hours) {
+  const [from, to] = [nowMs() - hours * HOUR_MS, nowMs()].map((ms) => encodeURIComponent(new Date(ms).toISOString()));
+  return get(`/v1/trends/${encodeURIComponent(entity)}?quantity=${quantity}&from=${from}&to=${to}`);
 }
 
-function age(ageS) {
-  return ageS === null || ageS === undefined ? "never heard" : `${duration(ageS)} ago`;
-}
-
-async function trend(entity, quantity, now, hours) {
-  const from = new Date(now - hours * HOUR_MS).toISOString();
-  return get(`/v1/trends/${encodeURIComponent(entity)}?quantity=${quantity}&from=${encodeURIComponent(from)}&to=${encodeURIComponent(new Date(now).toISOString())}`);
-}
-
-async function container(one, now, onChoose) {
-  const fill = await trend(one.id, "fill_ratio", now, 48);
-  const interval = one.fillLow === null || one.fillLow === undefined ? "" : ` (${percent(one.fillLow)} to ${percent(one.fillHigh)})`;
+async function container(one, onChoose) {
+  const fill = await trend(one.id, "fill_ratio", 48);
+  const isRange = typeof one.fillLow === "number" && typeof one.fillRatio === "number";
   return [
-    el("p", {}, badge(one.state), " ", words(one.stream), " container"),
+    el("p", {}, stateBadge(one.state)),
     facts([
-      ["Fill now", `${percent(one.fillRatio)}${interval}`],
-      ["Reading", age(one.ageS)],
+      [one.state === "unknown" ? "Fill, as far as known" : "Fill now", `${percent(one.fillRatio)}${isRange ? ` (${percent(one.fillLow)} to ${percent(one.fillHigh)})` : ""}`],
+      ["Last reading", heard(one.ageS)],
+      ["Chance that it overflows before the next visit", percent(one.overflowProbability)],
+      ["Last emptied", one.emptiedAt ? dayTime(one.emptiedAt) : "unknown"],
       ["Volume", measure(one.volumeM3, "m³", 1)],
-      ["Overflow before tomorrow 07:00", one.overflowProbability === undefined ? undefined : percent(one.overflowProbability)],
-      ["Last emptied", one.emptiedAt === undefined ? undefined : one.emptiedAt ? dayTime(one.emptiedAt) : "unknown"],
     ]),
-    trendChart({ title: "Fill, 48 h and forecast", trend: fill, unit: "%", shown: (v) => v * 100, range: [0, 110] }),
-    one.cluster ? el("p", {}, link(one.cluster, `All of ${one.clusterName ?? one.cluster}`, onChoose)) : "",
+    trendChart({ title: "Fill, 48 h back and ahead", trend: fill, ...asPercent, range: [0, 110] }),
+    el("p", {}, link(one.cluster, `Everything at ${one.clusterName}`, onChoose)),
   ];
 }
 
-async function cluster(one, now, onChoose) {
-  const beside = one.observable ? await trend(one.id, "objects_beside", now, 24) : null;
-  const trends = await Promise.all(one.containers.map((c) => trend(c.id, "fill_ratio", now, 48)));
+async function cluster(one, onChoose) {
+  const [beside, ...trends] = await Promise.all([
+    one.observable ? trend(one.id, "objects_beside", 48) : null,
+    ...one.containers.map((c) => trend(c.id, "fill_ratio", 48)),
+  ]);
   return [
-    el("p", {}, badge(one.state), ` cluster of ${plural(one.containers.length, "container")}${one.district ? `, ${one.district}` : ""}`),
-    one.beforeHour ? el("p", { class: "quiet" }, `To be collected before ${one.beforeHour}:00.`) : "",
-    ...one.containers.map((c, i) => trendChart({ title: `${c.id}, ${words(c.stream)}: ${percent(c.fillRatio)}, ${age(c.ageS)}`, trend: trends[i], unit: "%", shown: (v) => v * 100, range: [0, 110], group: one.id })),
-    el("p", {}, one.containers.map((c) => [link(c.id, c.id, onChoose), " "])),
-    beside
-      ? trendChart({ title: "Objects beside it", trend: beside, unit: "objects", group: one.id })
-      : el("p", { class: "quiet" }, "Waste beside this cluster is not observable: no camera hangs here."),
-  ];
-}
-
-async function approach(one, now, onChoose) {
-  const quantities = [["speed_kph", "Speed", "km/h"], ["vehicle_count", "Vehicles", "per interval"], ["occupancy_ratio", "Occupancy", "%"]];
-  const trends = await Promise.all(quantities.map(([quantity]) => trend(one.id, quantity, now, 24)));
-  return [
-    el("p", {}, badge(one.state), one.stateText ? ` ${one.stateText}` : ""),
+    el("p", {}, stateBadge(one.state), ` ${plural(one.containers.length, "container")}${one.district ? `, ${one.district}` : ""}`),
     facts([
-      ["Speed now", measure(one.speedKph, "km/h")],
-      ["Free speed", measure(one.freeSpeedKph, "km/h")],
-      ["Reading", age(one.ageS)],
-      ["Since", one.since ? clockTime(one.since) : undefined],
+      ["Last reading", heard(one.ageS)],
+      ["Beside the containers", one.observable ? (one.objectsBeside === null ? "unknown" : plural(one.objectsBeside, "object")) : "not observable here: no camera"],
+      ["To be collected before", one.beforeHour ? `${String(one.beforeHour).padStart(2, "0")}:00` : undefined],
     ]),
-    ...quantities.map(([quantity, title, unit], i) => ({ quantity, title, unit, data: trends[i] }))
-      .filter(({ data, quantity }) => data.points.length || quantity === "vehicle_count")
-      .map(({ title, unit, data }) => trendChart({ title, trend: data, unit, group: one.id, shown: unit === "%" ? (v) => v * 100 : undefined })),
-    one.junction ? el("p", {}, link(one.junction, `All of ${one.junctionName ?? one.junction}`, onChoose)) : "",
+    one.containers.map((c, i) => [
+      el("h3", {}, link(c.id, `${capital(words(c.stream))} ${c.id}`, onChoose)),
+      el("p", { class: "quiet" }, `${percent(c.fillRatio)}, ${stateWord(c.state)}, last reading `, heard(c.ageS)),
+      trendChart({ title: "Fill", trend: trends[i], ...asPercent, range: [0, 110], group: one.id }),
+    ]),
+    beside ? trendChart({ title: "Objects beside the containers", trend: beside, unit: "objects", group: one.id }) : "",
   ];
 }
 
-async function junction(one, now, onChoose) {
+async function approach(one, onChoose) {
+  const quantities = [["speed_kph", "Speed", { unit: "km/h" }], ["vehicle_count", "Vehicles per interval", { unit: "vehicles" }], ["occupancy_ratio", "Time that the detector is covered", asPercent]];
+  const trends = await Promise.all(quantities.map(([quantity]) => trend(one.id, quantity, 24)));
   return [
-    el("p", {}, badge(one.state), ` junction with ${plural(one.approaches.length, "approach", "approaches")}`),
-    el("table", {},
-      el("thead", {}, el("tr", {}, el("th", {}, "Approach"), el("th", {}, "State"), el("th", { class: "number" }, "Speed"), el("th", { class: "number" }, "Age"))),
-      el("tbody", {}, one.approaches.map((a) => el("tr", {}, el("td", {}, link(a.id, a.name, onChoose)), el("td", {}, badge(a.state)),
-        el("td", { class: "number" }, measure(a.speedKph, "km/h")), el("td", { class: "number" }, a.ageS === null ? "never" : duration(a.ageS)))))),
+    el("p", {}, stateBadge(one.state), one.stateText === "unknown" ? "" : ` traffic is ${one.stateText}${one.since ? ` since ${clockTime(one.since)}` : ""}`),
+    facts([
+      ["Speed", measure(one.speedKph, "km/h")],
+      ["Free speed", measure(one.freeSpeedKph, "km/h")],
+      ["Last reading", heard(one.ageS)],
+    ]),
+    quantities.map(([quantity, title, look], i) => (trends[i].points.length || quantity === "vehicle_count" ? trendChart({ title, trend: trends[i], ...look, group: one.id }) : "")),
+    el("p", {}, link(one.junction, `Every approach of ${one.junctionName}`, onChoose)),
+  ];
+}
+
+async function junction(one, onChoose) {
+  return [
+    el("p", {}, stateBadge(one.state), ` junction with ${plural(one.approaches.length, "approach", "approaches")}`),
+    table(["Approach", "State", "Speed", "Reading"], one.approaches.map((a) => [link(a.id, a.name, onChoose), stateBadge(a.state), measure(a.speedKph, "km/h"), heard(a.ageS)])),
   ];
 }
 
 async function truck(one) {
   return [
-    el("p", {}, `${words(one.truckKind ?? "")} truck`),
+    el("p", {}, `${capital(words(one.truckKind))} truck for ${one.streams.map(words).join(", ")}: ${{ driving: "on its round", idle: "no round today", done: "round done", unknown: "nothing is heard of it" }[one.state]}`),
     facts([
-      ["Position", age(one.ageS)],
-      ["Aboard", measure(one.loadKg, "kg")],
-      ["Done", one.totalStops ? `${one.doneStops} of ${plural(one.totalStops, "stop")}` : "no round today"],
-      ["Driven and to drive", one.distanceKm === undefined ? undefined : measure(one.distanceKm, "km", 1)],
+      ["Position", heard(one.ageS)],
+      ["Aboard", one.loadKg === null ? "unknown" : `${measure(one.loadKg)} of ${measure(one.payloadKg, "kg")}`],
+      ["Next", one.nextStop ? `${one.nextStop.name || one.nextStop.place}, planned ${clockTime(one.nextStop.arrive)}` : undefined],
+      ["Stops done", one.totalStops ? `${one.doneStops} of ${one.totalStops}` : undefined],
+      ["Whole round", one.distanceKm === null ? undefined : `${measure(one.distanceKm, "km", 1)}, ${measure(one.durationMin, "min")}`],
     ]),
-    one.stops?.length ? el("div", { class: "scroll" }, el("table", {},
-      el("thead", {}, el("tr", {}, el("th", {}, "Planned"), el("th", {}, "Stop"), el("th", {}, ""))),
-      el("tbody", {}, one.stops.map((stop) => el("tr", {}, el("td", {}, clockTime(stop.arrive)), el("td", {}, stop.name ?? stop.place), el("td", {}, stop.done ? "done" : words(stop.kind))))))) : "",
+    one.stops.length ? table(["Planned", "Stop", ""], one.stops.map((stop) => [clockTime(stop.arrive), stop.name || stop.place, stop.done ? "done" : words(stop.kind)])) : "",
   ];
 }
 
@@ -106,6 +107,30 @@ async function plain(one) {
   return [el("p", { class: "quiet" }, words(one.kind))];
 }
 
-function link(id, text, onChoose) {
-  return el("a", { href: `#${id}`, onclick: (event) => { event.preventDefault(); onChoose(id); } }, text);
+function incidents(one, onIncident) {
+  if (!one.incidents?.length) return "";
+  return [
+    el("h3", {}, "Incidents here"),
+    el("ul", { class: "evidence" }, one.incidents.slice(0, INCIDENTS_SHOWN).map((incident) => el("li", {},
+      el("a", { href: `#incident/${encodeURIComponent(incident.id)}`, onclick: followed(() => onIncident(incident.id)) }, incident.title),
+      el("span", { class: "quiet" }, ` ${dayTime(incident.raisedAt)}, ${incident.clearedAt ? `over at ${clockTime(incident.clearedAt)}` : "going on"}, ${words(incident.status)}`)))),
+  ];
 }
+
+/** A table in a box that scrolls by itself; cells are text or elements. */
+export function table(heads, rows) {
+  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": heads.filter(Boolean).join(", ") }, el("table", {},
+    el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)))))));
+}
+
+function link(id, text, onChoose) {
+  return el("a", { href: `#place/${encodeURIComponent(id)}`, onclick: followed(() => onChoose(id)) }, text);
+}
+
+// A click with a key held opens the address elsewhere, as with every link.
+const followed = (act) => (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  act();
+};

@@ -7,18 +7,23 @@ export function useTimeZone(name) {
   zone = name;
 }
 
+/** The IANA time zone that times are written in. */
+export const timeZone = () => zone;
+
 /** "07:42" in the city's time zone. */
 export function clockTime(isoOrMs) {
   return new Date(isoOrMs).toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
 }
 
-/** "Mon 2 Mar 07:42" in the city's time zone. */
-export function dayTime(isoOrMs) {
-  const day = new Date(isoOrMs).toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" });
-  return `${day} ${clockTime(isoOrMs)}`;
+/** "Mon 2 Mar" in the city's time zone. */
+export function day(isoOrMs) {
+  return new Date(isoOrMs).toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" }).replace(",", "");
 }
 
-/** "just now", "12 min", "3 h", "2 days": how long ago, or how long something takes. */
+/** "Mon 2 Mar 07:42" in the city's time zone. */
+export const dayTime = (isoOrMs) => `${day(isoOrMs)} ${clockTime(isoOrMs)}`;
+
+/** "40 s", "12 min", "3.0 h", "2 days": how long ago, or how long something takes. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return "unknown";
   const s = Math.abs(seconds);
@@ -28,10 +33,15 @@ export function duration(seconds) {
   return `${Math.round(s / 86400)} days`;
 }
 
+/** A number: 9000 → "9,000". */
+export function number(value, digits = 0) {
+  return value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
 /** A value with its unit; null is said to be unknown. */
 export function measure(value, unit = "", digits = 0) {
   if (value === null || value === undefined) return "unknown";
-  return `${value.toFixed(digits)}${unit ? " " + unit : ""}`;
+  return `${number(value, digits)}${unit ? " " + unit : ""}`;
 }
 
 /** A ratio as a percentage: 0.834 → "83 %". */
@@ -39,18 +49,27 @@ export function percent(ratio) {
   return ratio === null || ratio === undefined ? "unknown" : `${Math.round(ratio * 100)} %`;
 }
 
-/** "+2.1 km", "−9 min": a difference with its sign. */
+/** "+2.1 km", "−9 min": a difference with its sign; one that rounds to nothing is "no change". */
 export function signed(value, unit, digits = 1) {
-  const sign = value > 0 ? "+" : value < 0 ? "−" : "±";
-  return `${sign}${Math.abs(value).toFixed(digits)} ${unit}`;
+  const text = number(Math.abs(value), digits);
+  if (Number(text.replaceAll(",", "")) === 0) return "no change";
+  return `${value > 0 ? "+" : "−"}${text} ${unit}`;
 }
 
 /** "3 things" / "1 thing". */
 export function plural(count, one, many = one + "s") {
-  return `${count} ${count === 1 ? one : many}`;
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+/** "A", "A and B", "A, B and C". */
+export function listing(names) {
+  return names.length < 2 ? (names[0] ?? "") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 /** "bulky-waste" or "bulkyWaste" → "bulky waste". */
 export function words(text) {
   return String(text).replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[-_]/g, " ").toLowerCase();
 }
+
+/** "grab truck" → "Grab truck". */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,96 +1,153 @@
 // The three lists beside the map: what needs attention, the rounds, and every place in words.
 
+import { age } from "./clock.js";
 import { el, sign } from "./dom.js";
-import { clockTime, duration, percent, plural } from "./format.js";
+import { clockTime, listing, measure, number, percent, plural } from "./format.js";
 
-const SHOWN_AT_ONCE = 100;
+// Ten thousand rows are one long wait for a browser, and on a phone the map lies below them.
+const SHOWN_AT_ONCE = matchMedia("(max-width: 760px)").matches ? 15 : 100;
+const RANK = { urgent: 0, watch: 1, unknown: 2, ok: 3 };
+const byName = new Intl.Collator("nl", { numeric: true }).compare;
 
-/** What needs attention, most urgent first. */
-export function attentionList(target, items, chosen, onChoose) {
+/** What needs attention, most urgent first. `isComplete` is false while not everything that was sent has been read. */
+export function attentionList(target, items, isComplete, chosen, onChoose) {
   if (!items.length) {
-    target.replaceChildren(el("p", { class: "empty" }, "Nothing needs you. What is watched is under Places, what is driven under Rounds."));
+    empty(target, isComplete
+      ? "Nothing needs you. What is watched is under Places, what is driven under Rounds."
+      : "Nothing is known to need you, but not everything has been read yet.");
     return;
   }
-  fill(target, items, (item) => row({
+  fill(target, items.map((item) => ({
     id: item.id, state: item.urgency, title: item.title, detail: item.detail,
-    age: item.ageS === null ? "" : duration(item.ageS), current: item.id === chosen, onChoose: () => onChoose(item),
-  }));
+    since: item.since, current: item.id === chosen, onChoose: () => onChoose(item),
+  })));
 }
 
 /** Every truck with its round: how far it is, what comes next. */
-export function roundsList(target, plan, trucks, onChoose) {
-  if (!trucks.length && !plan) {
-    target.replaceChildren(el("p", { class: "empty" }, "No rounds yet: the day plan is made at 07:00."));
-    return;
-  }
-  const positions = new Map(trucks.map((truck) => [truck.id, truck]));
-  const rounds = plan?.rounds ?? [];
-  const idle = trucks.filter((truck) => !rounds.some((round) => round.truck === truck.id));
-  target.replaceChildren(
-    plan ? el("p", { class: "quiet" }, `Plan of ${clockTime(plan.madeAt)}: ${plan.distanceKm.toFixed(0)} km, ${plural(plan.rounds.length, "round")}${plan.unserved.length ? `, ${plural(plan.unserved.length, "place")} left for another day` : ""}.`) : "",
-    el("ul", {}, rounds.map((round) => {
-      const truck = positions.get(round.truck);
-      const done = truck?.doneStops ?? 0;
-      const total = truck?.totalStops ?? round.stops.filter((stop) => stop.job).length;
-      const next = truck?.nextStop;
-      const item = row({
-        id: round.truck, state: "truck", title: truck?.name ?? round.truck, age: `${done} of ${plural(total, "stop")}`,
-        detail: next ? `next ${next.name ?? next.place} at ${clockTime(next.arrive)}` : truck ? "no stop left" : "position unknown",
-        onChoose: () => onChoose(round.truck),
-      });
-      item.append(el("progress", { max: Math.max(total, 1), value: done, "aria-label": `${done} of ${total} stops done` }));
-      return item;
-    }), idle.map((truck) => row({ id: truck.id, state: "truck", title: truck.name, age: "", detail: "no round today", onChoose: () => onChoose(truck.id) }))));
+export function roundsList(target, plan, trucks, chosen, onChoose) {
+  if (!target.firstElementChild?.matches("div")) target.replaceChildren(el("p", { class: "quiet" }), el("div", {}));
+  const [line, body] = target.children;
+  line.textContent = plan ? planLine(plan) : trucks.length ? "No rounds yet. The plan of the day is made before the trucks leave." : "No trucks are in the register.";
+  const rounds = new Map((plan?.rounds ?? []).map((round) => [round.truck, round]));
+  fill(body, [...trucks].sort((a, b) => rounds.has(b.id) - rounds.has(a.id)).map((truck) => ({
+    id: truck.id, state: "truck", title: truck.name, current: truck.id === chosen, onChoose: () => onChoose(truck.id),
+    aside: rounds.has(truck.id) ? `${truck.doneStops} of ${plural(truck.totalStops, "stop")}` : "",
+    detail: rounds.has(truck.id) ? truckLine(truck) : "no round today",
+    done: rounds.has(truck.id) && truck.totalStops ? truck.doneStops / truck.totalStops : undefined,
+  })));
+}
+
+function planLine(plan) {
+  const left = plan.unserved.length ? `, ${plural(plan.unserved.length, "place")} left for another day` : "";
+  return `Plan of ${clockTime(plan.madeAt)}: ${measure(plan.distanceKm, "km")}, ${plural(plan.rounds.length, "round")}${left}.`;
+}
+
+function truckLine(truck) {
+  const isThrough = truck.totalStops > 0 && truck.doneStops >= truck.totalStops;
+  const next = isThrough ? "all stops done" : truck.nextStop ? `next ${truck.nextStop.name || truck.nextStop.place}, planned ${clockTime(truck.nextStop.arrive)}` : "round done";
+  return truck.lon === null || truck.state === "unknown" ? `${next}; position unknown` : next;
 }
 
 /** Every place with its state, filtered by name: the map in words. */
-export function placesList(target, collection, onChoose) {
+export function placesList(target, collection, chosen, onChoose) {
   let input = target.querySelector("input");
   if (!input) {
-    input = el("input", { type: "search", id: "place-filter", autocomplete: "off", oninput: () => draw() });
-    target.replaceChildren(el("label", { for: "place-filter" }, "Find a place "), input, el("div", {}));
+    input = el("input", { type: "search", id: "place-filter", autocomplete: "off", spellcheck: "false", oninput: () => target.redraw() });
+    target.replaceChildren(el("p", { class: "field" }, el("label", { for: "place-filter" }, "Find a place"), input), el("p", { class: "quiet", role: "status" }), el("div", {}));
   }
-  const body = target.lastElementChild;
-  const rank = { urgent: 0, watch: 1, unknown: 2, ok: 3 };
-  const draw = () => {
-    const wanted = input.value.trim().toLowerCase();
-    const found = target.places.filter((f) => `${f.properties.name} ${f.properties.id}`.toLowerCase().includes(wanted));
-    found.sort((a, b) => (rank[a.properties.state] ?? 4) - (rank[b.properties.state] ?? 4) || a.properties.name.localeCompare(b.properties.name));
+  const [, count, body] = target.children;
+  target.redraw = () => {
+    const wanted = input.value.trim().toLocaleLowerCase("nl");
+    const found = collection.features.map((f) => f.properties).filter((p) => `${p.name} ${p.id}`.toLocaleLowerCase("nl").includes(wanted));
+    found.sort((a, b) => rank(a) - rank(b) || byName(a.name, b.name));
+    count.textContent = wanted ? `${plural(found.length, "place")} of ${number(collection.features.length)}` : "";
     if (!found.length) {
-      body.replaceChildren(el("p", { class: "empty" }, `No place is called "${input.value}".`));
+      empty(body, wanted ? `No place is called "${input.value.trim()}".` : "No places are in the register.");
       return;
     }
-    fill(body, found, ({ properties: p }) => row({ id: p.id, state: p.state ?? "ok", title: p.name, age: "", detail: placeLine(p), onChoose: () => onChoose(p.id) }));
+    fill(body, found.map((p) => ({ id: p.id, state: isBase(p) ? "base" : p.state, title: p.name, current: p.id === chosen, ...placeLine(p), onChoose: isBase(p) ? undefined : () => onChoose(p.id) })));
   };
-  target.places = collection.features;
-  draw();
+  target.redraw();
 }
+
+/** How many places are in which state: "129 places: 8 urgent, 4 to watch, 61 calm and 56 unknown". */
+export function countLine(collection) {
+  const counts = { urgent: 0, watch: 0, ok: 0, unknown: 0 };
+  for (const { properties: p } of collection.features) if (!isBase(p)) counts[p.state] += 1;
+  const said = { urgent: "urgent", watch: "to watch", ok: "calm", unknown: "unknown" };
+  const total = Object.values(counts).reduce((a, b) => a + b, 0);
+  return total ? `${plural(total, "place")}: ${listing(Object.keys(said).filter((state) => counts[state]).map((state) => `${number(counts[state])} ${said[state]}`))}` : "No places are in the register.";
+}
+
+const isBase = (p) => p.kind === "depot" || p.kind === "unloading-site";
+const rank = (p) => (isBase(p) ? 4 : (RANK[p.state] ?? 2));
 
 function placeLine(p) {
-  const containers = typeof p.containers === "string" ? JSON.parse(p.containers) : p.containers;
-  const approaches = typeof p.approaches === "string" ? JSON.parse(p.approaches) : p.approaches;
-  if (containers) return containers.map((c) => `${c.stream} ${percent(c.fillRatio)}`).join(", ");
-  if (approaches) return approaches.map((a) => `${a.name} ${a.speedKph === null || a.speedKph === undefined ? "unknown" : `${Math.round(a.speedKph)} km/h`}`).join(", ");
-  return p.kind === "depot" ? "depot" : "unloading site";
+  const parts = p.containers ?? p.approaches;
+  if (!parts) return { detail: p.kind === "depot" ? "depot" : "unloading site", aside: "" };
+  const text = p.containers
+    ? parts.map((c) => `${c.stream} ${percent(c.fillRatio)}`)
+    : parts.map((a) => `${a.name} ${measure(a.speedKph, "km/h")}`);
+  const newest = parts.map((part) => part.at).filter(Boolean).sort().at(-1);
+  return { detail: text.join(", ") || "nothing is measured here", since: newest, after: " ago", aside: newest ? "" : "never heard" };
 }
 
-function row({ id, state, title, detail, age, current, onChoose }) {
-  return el("li", { class: "item", "data-id": id }, el("button", { type: "button", "aria-current": current ? "true" : undefined, onclick: onChoose },
-    sign(state), el("span", { class: "title" }, title), el("span", { class: "age" }, age), el("span", { class: "detail-line" }, detail)));
+function empty(target, text) {
+  target.replaceChildren(el("p", { class: "empty" }, text));
 }
 
-// Ten thousand rows are one long wait for a browser: draw a hundred, and more when asked.
-function fill(target, things, draw) {
-  const focused = document.activeElement?.closest?.("[data-id]")?.dataset.id;
-  const list = el("ul", {}, things.slice(0, SHOWN_AT_ONCE).map(draw));
-  const children = [list];
-  if (things.length > SHOWN_AT_ONCE) {
-    children.push(el("div", { class: "actions" }, el("button", { type: "button", onclick: (event) => {
-      list.append(...things.slice(list.children.length, list.children.length + SHOWN_AT_ONCE).map(draw));
-      if (list.children.length >= things.length) event.target.remove();
-    } }, `Show more of ${things.length}`)));
+// Rows stay the elements they are while their content changes: a click or a focus is not lost to a live event.
+function fill(target, things) {
+  let list = target.firstElementChild;
+  if (!list?.matches("ul")) target.replaceChildren((list = el("ul", {})));
+  list.shown ??= SHOWN_AT_ONCE;
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const place = focused ? [...list.children].indexOf(focused.closest("li")) : -1;
+  const known = new Map([...list.children].map((node) => [node.dataset.id, node]));
+  let next = list.firstElementChild;
+  for (const thing of things.slice(0, list.shown)) {
+    const node = known.get(thing.id) ?? row(thing.id);
+    known.delete(thing.id);
+    dress(node, thing);
+    if (node === next) next = next.nextElementSibling;
+    else list.insertBefore(node, next);
   }
-  target.replaceChildren(...children);
-  if (focused && target.contains(document.activeElement) === false) target.querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus({ preventScroll: true });
+  for (const node of known.values()) node.remove();
+  more(target, list, things);
+  if (focused && document.activeElement !== focused) (focused.isConnected ? focused : list.children[Math.min(place, list.children.length - 1)]?.querySelector("button"))?.focus({ preventScroll: true });
 }
 
+function more(target, list, things) {
+  list.nextElementSibling?.remove();
+  if (things.length <= list.shown) return;
+  target.append(el("div", { class: "actions" }, el("button", { type: "button", onclick: () => {
+    const first = list.shown;
+    list.shown += SHOWN_AT_ONCE;
+    fill(target, things);
+    list.children[first]?.querySelector("button")?.focus();
+  } }, `Show more (${number(list.shown)} of ${number(things.length)} shown)`)));
+}
+
+function row(id) {
+  const node = el("li", { class: "item", "data-id": id });
+  node.onChoose = null;
+  return node;
+}
+
+function dress(node, thing) {
+  node.onChoose = thing.onChoose;
+  const { onChoose, ...content } = thing;
+  const key = JSON.stringify(content);
+  if (node.key === key) return;
+  node.key = key;
+  const holder = node.firstElementChild ?? node.appendChild(onChoose ? el("button", { type: "button", onclick: () => node.onChoose() }) : el("div", { class: "row" }));
+  if (thing.current) holder.setAttribute("aria-current", "true");
+  else holder.removeAttribute("aria-current");
+  holder.replaceChildren(...[
+    sign(thing.state),
+    el("span", { class: "title" }, thing.title),
+    thing.since ? age(thing.since, thing.after ?? "") : el("span", { class: "aside" }, thing.aside ?? ""),
+    el("span", { class: "detail-line" }, thing.detail),
+    thing.done === undefined ? "" : el("progress", { max: 1, value: thing.done, "aria-label": `${percent(thing.done)} of the stops done` }),
+  ].filter(Boolean));
+}
