@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 PLANNER = "ronde"
 # A plan is not worth making when every shift ends sooner than this.
 _LEAST_SHIFT_S = 1800.0
-# Real seconds that a plan of the day waits for devices that still tell what they kept while they were away.
-_WAIT_FOR_LATE_S = 45.0
 # So many of the containers with a sensor have to be known for a plan of the day to be called complete.
 _ENOUGH_KNOWN = 0.9
 _MAY_BE_UNREAD = 200
@@ -209,7 +207,7 @@ class Planner:
         if max(ends_s, default=0.0) < now_s + _LEAST_SHIFT_S:
             return False
         waited_s = time.monotonic() - (self._ready_since_s or time.monotonic())
-        return waited_s > _WAIT_FOR_LATE_S or self._enough_is_known(snapshot)
+        return waited_s > self._planning.wait_for_late_s or self._enough_is_known(snapshot)
 
     def _enough_is_known(self, snapshot: Snapshot) -> bool:
         known = sum(snapshot.containers.level[snapshot.containers.index[one]] >= 0 for one in self._measured)

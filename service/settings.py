@@ -42,6 +42,9 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The day plan is made at this hour.
     solver_s, replan_s
         Real seconds that the solver may take for a day plan, and for a changed one.
+    wait_for_late_s
+        Real seconds after a start that a day plan waits for devices that still tell what they kept while they were
+        away. A plan made without them is completed later.
     debounce_s
         A cause waits this long for others, so that causes that belong together are one proposal.
     must_probability, must_fill_ratio
@@ -68,6 +71,7 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plan_hour: float = 7.0
     solver_s: float = 8.0
     replan_s: float = 3.0
+    wait_for_late_s: float = 45.0
     debounce_s: float = 120.0
     must_probability: float = 0.99
     must_fill_ratio: float = 0.95
@@ -91,7 +95,8 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("must_probability", "may_probability"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "Use a probability from 0 to 1.")
-        for name in ("debounce_s", "min_gain_s", "prize_s", "next_visit_margin_s", "command_margin_s"):
+        waits = ("wait_for_late_s", "debounce_s", "command_margin_s")
+        for name in (*waits, "min_gain_s", "prize_s", "next_visit_margin_s"):
             if getattr(self, name) < 0:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "Use 0 or more seconds.")
 

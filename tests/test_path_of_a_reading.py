@@ -83,7 +83,9 @@ def test_a_reading_goes_from_its_driver_to_a_trucks_round(tmp_path: Path, broker
         environment = {"RONDE_SERIES_TOKEN": token} if token else {}
         port = free_port()
         children.start("ingest", ["ingest", *common, "--ready-file", str(tmp_path / "ready")], environment)
-        children.start("service", ["service", "serve", *common, "--port", str(port)], environment)
+        (tmp_path / "service.toml").write_text("[planning]\nwait_for_late_s = 2.0\n")  # One container is heard of.
+        serve = ["service", "serve", *common, "--port", str(port), "--config", str(tmp_path / "service.toml")]
+        children.start("service", serve, environment)
         wait_for(tmp_path / "ready", children, "ingest", 20)
 
         agent = tmp_path / "agent.toml"

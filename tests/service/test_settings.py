@@ -53,7 +53,7 @@ def test_what_is_no_address_is_refused(text):
         parse_address(text)
 
 
-@pytest.mark.parametrize("change", [{"debounce_s": -1.0}, {"replan_s": 1e6}])
+@pytest.mark.parametrize("change", [{"debounce_s": -1.0}, {"replan_s": 1e6}, {"wait_for_late_s": -1.0}])
 def test_impossible_planning_is_refused(change):
     with pytest.raises(BadInput):
         PlanningSettings(**change)
