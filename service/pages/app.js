@@ -32,6 +32,7 @@ async function start() {
   $("speed-up").title = `The city runs ${Math.round(state.city.speedUp)} times as fast as real time`;
   setClock(state.city);
   setReady(state.city.ready, state.city.progress);
+  tick();
   setInterval(tick, 500);
   for (const name of TABS) $(`tab-${name}`).addEventListener("click", () => openTab(name));
   detail = openDetail($("detail"), { map: () => map, round: (truck) => state.plan?.rounds.find((round) => round.truck === truck), decided, changed: drawLists });
@@ -45,12 +46,13 @@ async function start() {
   map = await makeMap($("map"), state.city.bounds, (id) => detail.choose({ type: "place", id }));
   drawMap();
   detail.showOnMap();
+  $("map").parentElement.removeAttribute("aria-busy");
 }
 
 async function loadAll() {
   try {
     const [city, attention, places, trucks] = await Promise.all(["/v1/city", "/v1/attention", "/v1/places", "/v1/trucks"].map(get));
-    setClock(city);
+    takeTime(city);
     setReady(city.ready, city.progress);
     state.places = places;
     setTrucks(trucks);
@@ -70,8 +72,13 @@ function tick() {
 }
 
 function clock(said) {
-  setClock(said);
+  takeTime(said);
   setReady(said.ready, { ratio: said.progress });
+}
+
+function takeTime(said) {
+  setClock(said);
+  if (!state.isLive) freeze();
 }
 
 // Until everything is read, calm is not known: the page says how far the reading is instead.

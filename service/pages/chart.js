@@ -7,6 +7,8 @@ import { clockTime, day, dayTime, measure, timeZone } from "./format.js";
 
 const HEIGHT = 200;
 const TABLE_ROWS = 500;
+// More points than this on a panel's width run into one another.
+const CROWDED = 200;
 const FONT = '12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -16,10 +18,10 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
  */
 export function trendChart({ title, trend, unit, shown = (v) => v, digits = 0, group, range }) {
   const known = trend.points.filter(([, value]) => value !== null);
-  if (!known.length) {
+  if (!known.length && !trend.forecast?.length) {
     return el("figure", { class: "chart" }, el("figcaption", {}, title), el("p", { class: "empty unknown" }, "Unknown: no reading of this time is there."));
   }
-  const latest = `Latest ${measure(shown(known.at(-1)[1]), unit, digits)}, ${dayTime(known.at(-1)[0])}.`;
+  const latest = known.length ? `Latest ${measure(shown(known.at(-1)[1]), unit, digits)}, ${dayTime(known.at(-1)[0])}.` : "No reading of this time is there.";
   const band = trend.forecast?.length ? " Grey: where four of five outcomes fall." : trend.normal ? " Grey: usual at this hour." : "";
   const plotted = el("div", { class: "plot", role: "img", "aria-label": `${title}. ${latest}` });
   const readout = el("p", { class: "chart-readout" }, latest + band);
@@ -71,7 +73,7 @@ function columns(trend, shown) {
   const before = (list) => [...Array(count).fill(null), ...list.map(value)];
   const after = (list) => [...list.map(value), ...Array(forecast.length).fill(null)];
   const edge = { stroke: "transparent", points: { show: false } };
-  const line = { stroke: () => color("--accent"), width: 2 };
+  const line = { stroke: () => color("--accent"), width: count > CROWDED ? 1 : 2 };
   const fill = () => color("--band");
   const data = [times, after(trend.points.map(([, v]) => v))];
   const series = [{}, { ...line, spanGaps: false, points: { size: 4 } }];

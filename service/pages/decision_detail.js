@@ -1,6 +1,7 @@
 // What a person decides on: an incident (confirm or dismiss) and a proposal (accept or reject).
 
 import { get, post } from "./api.js";
+import { nowMs } from "./clock.js";
 import { badge, el, facts } from "./dom.js";
 import { entityDetail, table } from "./entity_detail.js";
 import { clockTime, dayTime, duration, listing, percent, plural, signed, words } from "./format.js";
@@ -78,6 +79,7 @@ export async function proposalDetail(id, follow) {
         ["Stops moved to another truck", one.difference.moved.length ? count(one.difference.moved) : undefined],
         ["Planned stops come later by", one.difference.laterMin >= 0.5 ? `at most ${duration(one.difference.laterMin * 60)}` : "nothing"],
       ]),
+      one.status === "open" ? lateNote(one) : "",
       answer,
       el("h3", {}, "Rounds on the map"),
       el("p", { class: "key" }, el("span", {}, el("span", { class: "swatch old" }), "round now"), el("span", {}, el("span", { class: "swatch" }), "round proposed"), el("span", {}, el("span", { class: "swatch number new" }, "1"), "new stop"), el("span", {}, el("span", { class: "swatch number" }, "2"), "planned stop")),
@@ -85,6 +87,12 @@ export async function proposalDetail(id, follow) {
       same ? el("p", { class: "quiet" }, `${plural(same, "other stop")} ${same === 1 ? "keeps its time" : "keep their times"}.`) : "",
     ],
   };
+}
+
+// A proposal that waits long promises times that are over.
+function lateNote(one) {
+  const next = one.after.flatMap((round) => stopsAhead(round)).map((stop) => stop.arrive).sort()[0];
+  return next && Date.parse(next) < nowMs() ? el("p", { class: "outcome" }, `This was reckoned at ${clockTime(one.madeAt)}. Its first stop was to be reached at ${clockTime(next)}: expect later times.`) : "";
 }
 
 // The stops that change, in the order in which they are driven, with the numbers that they have on the map.

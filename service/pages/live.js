@@ -20,7 +20,6 @@ export function listen(handlers, onState) {
   };
   const open = () => {
     source = new EventSource("/v1/live");
-    source.onopen = heard;
     source.onerror = () => {
       say("stale");
       // A browser gives up for good when a proxy answers with an error.
