@@ -29,6 +29,9 @@ class HealthParameters:
         Interval of a sensor before so many rows of it are known: the heartbeat of sensors that report on change.
     stuck_rows, stuck_s
         A value that is exactly the same in so many rows over at least so long is stuck.
+    coarse_step, coarse_stuck_s
+        A sensor whose levels are steps of at least this size may honestly repeat one for days; it is stuck when that
+        lasts so long. Until a second value is known, whole tenths are taken for steps.
     stuck_share
         Interval sensors that report each minute need only `stuck_rows / stuck_share` equal rows, and no length of time.
     implausible_rows
@@ -41,6 +44,8 @@ class HealthParameters:
     learnt_rows: float = 20.0
     stuck_rows: float = 4.0
     stuck_s: float = 86_400.0
+    coarse_step: float = 0.09
+    coarse_stuck_s: float = 14 * 86_400.0
     stuck_share: float = 0.1
     implausible_rows: float = 3.0
 
@@ -52,7 +57,8 @@ class HealthState(NamedTuple):
     """What is known of ``n`` sensors; times in s since 1970, NaN = never or not now.
 
     `interval_s` is the longest usual gap between `rows` rows, `value` the last lively value, equal in `run` rows since
-    `run_from_s`; `bad` counts implausible rows (up) and plausible ones (down). `asked_at_s` is since when we listen.
+    `run_from_s`, and `step` the smallest change seen; `bad` counts implausible rows (up) and plausible ones (down).
+    `asked_at_s` is since when we listen.
     """
 
     asked_at_s: Floats
@@ -62,6 +68,7 @@ class HealthState(NamedTuple):
     value: Floats
     run: Floats
     run_from_s: Floats
+    step: Floats
     bad: Floats
     silent_at_s: Floats
     stuck_at_s: Floats
@@ -101,7 +108,7 @@ class HealthModel:
         """Return the state of sensors never heard of."""
         n = len(self.entities)
         zero, never = np.zeros(n), np.full(n, np.nan)
-        return HealthState(never, never, self._given_s, zero, never, zero, never, zero, never, never, never)
+        return HealthState(never, never, self._given_s, zero, never, zero, never, never, zero, never, never, never)
 
     def update(self, state: HealthState, rows: Rows) -> tuple[HealthState, list[Finding]]:
         """Return the state after `rows` and at their `now_s`, and what begins or ends."""
@@ -159,10 +166,14 @@ class HealthModel:
 
         same = value == s.value[e]
         speaks = np.isfinite(value)
+        change = np.abs(value - s.value[e])
+        s.step[e] = np.fmin(s.step[e], np.where(change > 0, change, np.nan))
         s.run[e] = np.where(same, s.run[e] + 1, np.where(speaks, 1, s.run[e]))
         s.run_from_s[e] = np.where(speaks & ~same, at_s, s.run_from_s[e])
         s.value[e] = np.where(speaks, value, s.value[e])
-        long = at_s - s.run_from_s[e] >= p.stuck_s
+        is_tenth = np.abs(10 * value - np.round(10 * value)) < 1e-6
+        is_coarse = np.where(np.isnan(s.step[e]), is_tenth, s.step[e] >= p.coarse_step)
+        long = at_s - s.run_from_s[e] >= np.where(is_coarse, p.coarse_stuck_s, p.stuck_s)
         many = s.run[e] >= p.stuck_rows / p.stuck_share
         is_stuck = np.isfinite(s.stuck_at_s[e])
         begins = ~is_stuck & same & (s.run[e] >= p.stuck_rows) & (long | (many & (gap_s <= 120)))

@@ -38,11 +38,12 @@ _log = logging.getLogger(__name__)
 SIMULATED_SPEED_UP = 120.0
 REPLAY_SPEED_UP = 360.0
 # A replay begins the evening before, so that daily levels arrive at midnight and the plan of the day follows.
-REPLAY_START_HOUR = 22
+REPLAY_START_HOUR = 23
 SIMULATED_BACKLOG_H = 48.0
 REPLAY_BACKLOG_H = 14 * 24.0
 # Real seconds between the start of the devices and the start of the city's day: they tell what they kept meanwhile.
-LEAD_S = 30.0
+LEAD_S = 5.0
+LEAD_PER_DEVICE_S = 0.028
 _SERVICE_READY_S = 30.0
 _FLEET_READY_S = 180.0
 _DRAIN_S = 45.0
@@ -149,7 +150,8 @@ class _Demo:
         series, environment = self._start_series(stack)
         stack.callback(self._children.end_all)
         speed_up = options.speed_up or (REPLAY_SPEED_UP if options.is_replay else SIMULATED_SPEED_UP)
-        self._clock = ScaledClock(city.start_s, speed_up, time.time() + LEAD_S)
+        lead_s = LEAD_S + LEAD_PER_DEVICE_S * len(city.register.devices)
+        self._clock = ScaledClock(city.start_s, speed_up, time.time() + lead_s)
         common = ["--broker", f"{broker.host}:{broker.port}", "--clock", self._clock.spec()]
         of_data = ["--data", str(self._data), "--series", series]
         self._children.start(

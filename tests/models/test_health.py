@@ -87,6 +87,13 @@ def test_a_level_that_stands_still_for_a_day_is_stuck_but_an_empty_one_is_not() 
     assert find(fills(hours, [0.37, 0.37, 0.37, 0.38, 0.38, 0.38, 0.39, 0.39, 0.39])) == []
 
 
+def test_a_sensor_of_coarse_levels_may_say_the_same_for_days_but_not_for_weeks() -> None:
+    days, daily = [24.0 * d for d in range(20)], {"interval_s": [24 * HOUR_S]}
+    assert find(fills(days[:8], [0.2, 0.4, 0.4, 0.4, 0.4, 0.4, 0.6, 0.6]), **daily) == []
+    assert find(fills(days[:8], [0.4] * 8), **daily) == []
+    assert [f.kind for f in find(fills(days, [0.2, 0.4, *[0.4] * 18]), **daily)] == ["stuck"]
+
+
 @pytest.mark.parametrize("occupancy", [0.0, 1.0])
 def test_a_quiet_night_and_a_standing_queue_are_not_stuck(occupancy: float) -> None:
     n = 300
