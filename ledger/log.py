@@ -1,7 +1,9 @@
 """The one writer of a ledger: entries are appended, committed together with one fsync, and never changed."""
 
+import contextlib
 import errno
 import fcntl
+import logging
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -38,6 +40,8 @@ SEGMENT_BYTES = 64 << 20
 
 _LOCK_NAME = "lock"
 LogKey = tuple[str, str]
+
+_log = logging.getLogger(__name__)
 
 
 class LedgerLocked(PermanentError):
@@ -99,6 +103,7 @@ class Ledger:
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.folder = Path(folder)
         self.segment_bytes = segment_bytes
+        self._roll_at = segment_bytes
         self.truncated_bytes = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _take_lock(self.folder)
@@ -175,7 +180,8 @@ class Ledger:
         ------
         LedgerWriteFailed
             The disk refused. Everything since the last commit is forgotten, the heads with it, and may be appended
-            again; after a failed fsync the ledger must be opened anew, for nobody knows what is on the disk.
+            again; after a failed fsync, or a mark that cannot be written, the ledger must be opened anew, for nobody
+            knows what is on the disk.
         """
         if not self._staged:
             return self._mark.entries
@@ -188,20 +194,21 @@ class Ledger:
             os.ftruncate(self._segment, self._mark.offset)
             fix = "Free space on the disk." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Look at the disk."
             raise LedgerWriteFailed(f"Cannot write to the ledger: {error.strerror}.", fix) from error
+        count = self._mark.entries + len(self._staged)
+        mark = Mark(count, self._mark.segment, self._mark.offset + self._frames_bytes, self._chain)
         try:
             os.fdatasync(self._segment)
+            self._write_mark(mark)
         except OSError as error:
             self._forget_staged()
             os.close(self._segment)
             self._segment = -1
             raise LedgerWriteFailed(f"Cannot sync the ledger: {error.strerror}.", "Look at the disk.") from error
-        count = self._mark.entries + len(self._staged)
-        self._mark = Mark(count, self._mark.segment, self._mark.offset + self._frames_bytes, self._chain)
-        self._write_mark(self._mark)
+        self._mark = mark
         for staged in self._staged:
             self._note(staged.key, staged.recent)
         self._forget_staged()
-        if self._mark.offset >= self.segment_bytes:
+        if self._mark.offset >= self._roll_at:
             self._roll()
         return count
 
@@ -211,7 +218,7 @@ class Ledger:
 
     @property
     def is_broken(self) -> bool:
-        """Whether an fsync failed, after which only opening anew can tell what is on the disk."""
+        """Whether an fsync or the mark failed, after which only opening anew can tell what is on the disk."""
         return self._segment < 0
 
     def heads(self) -> Mapping[LogKey, Head]:
@@ -282,11 +289,27 @@ class Ledger:
         self._chain = self._mark.chain
 
     def _roll(self) -> None:
-        begin_segment(self.folder, self._mark.entries, self._mark.chain)
+        """Begin a segment. What was committed stays so whatever the disk says: without room the old one grows on."""
+        mark = Mark(self._mark.entries, self._mark.entries, SEGMENT_HEADER_BYTES, self._mark.chain)
+        path = segment_path(self.folder, mark.segment)
+        try:
+            begin_segment(self.folder, mark.entries, mark.chain)
+            segment = os.open(path, os.O_RDWR)
+            try:
+                self._write_mark(mark)
+            except OSError:
+                os.close(segment)
+                raise
+        except OSError as error:
+            # Left behind, it would stand in the middle of what the old segment takes next.
+            _remove(path)
+            self._roll_at = self._mark.offset + self.segment_bytes
+            _log.warning("No new segment in %s (%s): the one before grows on.", self.folder, error.strerror)
+            return
         os.close(self._segment)
-        self._segment = os.open(segment_path(self.folder, self._mark.entries), os.O_RDWR)
-        self._mark = Mark(self._mark.entries, self._mark.entries, SEGMENT_HEADER_BYTES, self._mark.chain)
-        self._write_mark(self._mark)
+        self._segment = segment
+        self._mark = mark
+        self._roll_at = self.segment_bytes
         self._save_heads()
 
     def _write_mark(self, mark: Mark) -> None:
@@ -296,11 +319,16 @@ class Ledger:
         recent = [list(entries) for entries in self._recent.values()]
         body = _encode(_Snapshot(self._mark.entries, list(self._recent), recent))
         temporary = self.folder / f"{HEADS_NAME}.new"
-        with temporary.open("wb") as file:
-            file.write(seal_heads(body))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.folder / HEADS_NAME)
+        try:
+            with temporary.open("wb") as file:
+                file.write(seal_heads(body))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.folder / HEADS_NAME)
+        except OSError as error:
+            # They only make the next start quick.
+            _remove(temporary)
+            _log.warning("The heads of the ledger in %s are not remembered: %s.", self.folder, error.strerror)
 
     def _load_heads(self) -> int:
         """Take the heads of the last orderly close or roll, and return how many entries they know."""
@@ -337,6 +365,11 @@ def _take_lock(folder: Path) -> int:
             f"The ledger in {folder} is being written by another process.", "End that process first."
         ) from None
     return descriptor
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

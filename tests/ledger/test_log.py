@@ -250,6 +250,57 @@ def test_a_disk_that_takes_no_more_loses_nothing_committed_and_the_writer_goes_o
     assert audit(tmp_path).entries == 2
 
 
+def test_a_segment_that_cannot_be_begun_takes_nothing_back_that_is_committed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever hears that a commit failed appends it again, and readings without a number of their own would double."""
+    with Ledger(tmp_path, segment_bytes=500) as ledger:
+        ledger.append([entry("k1", 0), entry("k1", 1), entry("k1", 2)])
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            assert ledger.commit() == 3
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert "the one before grows on" in caplog.text
+        for n in range(3, 12):
+            ledger.append([entry("k1", n)])
+            assert ledger.commit() == n + 1
+    assert len(list(tmp_path.glob("*.seg"))) > 1
+    assert audit(tmp_path).is_intact
+    assert [one.n0 for one in LedgerReader(tmp_path).read(0, 100)] == list(range(12))
+    assert LedgerReader(tmp_path).read(7, 1)[0].n0 == 7
+    with Ledger(tmp_path) as again:
+        assert again.head("k1", "log-a") == Head(12, entry("k1", 11).body_hash)
+
+
+def test_heads_that_cannot_be_remembered_end_nothing(tmp_path: Path) -> None:
+    with Ledger(tmp_path, segment_bytes=300) as ledger:
+        (tmp_path / "heads.new").mkdir()
+        for n in range(6):
+            ledger.append([entry("k1", n)])
+            assert ledger.commit() == n + 1
+    with Ledger(tmp_path) as again:
+        assert again.head("k1", "log-a") == Head(6, entry("k1", 5).body_hash)
+
+
+def test_a_mark_that_cannot_be_written_ends_the_writer_and_doubles_nothing(tmp_path: Path) -> None:
+    """The group is on the disk, and only opening anew tells that: to append it once more would double it."""
+    ledger = Ledger(tmp_path)
+    ledger.append([entry("k1", 0)])
+    ledger.commit()
+    mark, ledger._mark_file = ledger._mark_file, os.open(tmp_path / "mark", os.O_RDONLY)
+    os.close(mark)
+    ledger.append([entry("k1", 1)])
+    with pytest.raises(LedgerWriteFailed):
+        ledger.commit()
+    assert ledger.is_broken
+    assert ledger.count == 1
+    ledger.close()
+    with Ledger(tmp_path) as again:
+        assert again.head("k1", "log-a") == Head(2, entry("k1", 1).body_hash)
+
+
 _WRITER = """
 import sys
 from pathlib import Path
