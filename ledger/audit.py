@@ -57,27 +57,29 @@ class AuditReport(msgspec.Struct, frozen=True):
 
 
 def audit(folder: Path) -> AuditReport:
-    """Return whether every frame up to the mark is whole, chained, and new in its log; stops at the first fault.
+    """Return whether every entry up to the mark is whole, chained, and new in its log; stops at the first fault.
 
-    Bytes after the mark that are no whole frame are what a living writer is in the middle of, or what a power cut left:
-    nobody was told that they are kept, so they are no fault, and are counted as `uncommitted_bytes`.
+    The same entries are counted that readers see. What stands after the mark, whole or not, is what a living writer is
+    in the middle of, or what a kill or a power cut left: nobody was told that it is kept, and the next start decides.
+    So it is no fault, and is counted as `uncommitted_bytes`.
     """
     folder = Path(folder)
-    firsts = segment_firsts(folder)
     mark = read_mark(folder)
+    firsts = segment_firsts(folder)
     walk = _Walk()
     if mark is None:
         if firsts or (folder / MARK_NAME).exists():
             walk.fault = Fault(MARK_NAME, 0, 0, "the mark is missing or unreadable")
         return walk.report(0)
-    for number, first in enumerate(firsts):
-        is_last = number == len(firsts) - 1
-        if not walk.segment(folder, first, is_last, mark.entries):
+    for first in firsts:
+        if first > mark.segment and first >= mark.entries:
+            walk.uncommitted_bytes += segment_path(folder, first).stat().st_size
+        elif not walk.segment(folder, first, mark.entries):
             break
-    if walk.fault is None and (walk.position < mark.entries or not firsts):
+    if walk.fault is None and (walk.position < mark.entries or mark.segment not in firsts):
         name = segment_path(folder, firsts[-1] if firsts else 0).name
         walk.fault = Fault(name, walk.offset, walk.position, f"{mark.entries} entries are committed, the rest is gone")
-    if walk.fault is None and walk.chains.get(mark.entries) != mark.chain:
+    if walk.fault is None and walk.chain != mark.chain:
         walk.fault = Fault(MARK_NAME, 0, mark.entries, "the mark's hash is not that of the entries")
     if walk.fault is None and (folder / HEADS_NAME).exists() and open_heads((folder / HEADS_NAME).read_bytes()) is None:
         walk.fault = Fault(HEADS_NAME, 0, 0, "the remembered heads are changed (delete the file: it is made again)")
@@ -90,13 +92,12 @@ class _Walk:
         self.readings = 0
         self.offset = 0
         self.chain = EMPTY_CHAIN
-        self.chains = {0: EMPTY_CHAIN}
         self.next_n: dict[tuple[str, str], int] = {}
         self.gaps: list[Gap] = []
         self.fault: Fault | None = None
         self.uncommitted_bytes = 0
 
-    def segment(self, folder: Path, first: int, is_last: bool, committed: int) -> bool:
+    def segment(self, folder: Path, first: int, committed: int) -> bool:
         path = segment_path(folder, first)
         data = path.read_bytes()
         self.offset = 0
@@ -106,12 +107,9 @@ class _Walk:
         if first != self.position or before != self.chain:
             return self._fail(path, "the segment does not follow the one before it")
         self.offset = SEGMENT_HEADER_BYTES
-        while self.offset < len(data):
+        while self.offset < len(data) and self.position < committed:
             frame = read_frame(data, self.offset, len(data))
             if isinstance(frame, BrokenFrame):
-                if is_last and self.position >= committed:
-                    self.uncommitted_bytes = len(data) - self.offset
-                    return True
                 return self._fail(path, frame.problem)
             if frame.chain != next_chain(self.chain, frame.payload):
                 return self._fail(path, "the chain of hashes is broken")
@@ -130,8 +128,7 @@ class _Walk:
             self.position += 1
             self.chain = frame.chain
             self.offset = frame.end
-            if self.position >= committed:
-                self.chains[self.position] = self.chain
+        self.uncommitted_bytes += len(data) - self.offset
         return True
 
     def report(self, segments: int) -> AuditReport:

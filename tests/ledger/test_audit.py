@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Ledger, NewEntry, audit
+from ledger import Ledger, LedgerReader, NewEntry, audit
 from ledger.entry import EMPTY_CHAIN
-from ledger.frames import Mark, encode_frame, encode_header, encode_mark
+from ledger.frames import SEGMENT_HEADER_BYTES, Mark, decode_header, encode_frame, encode_header, encode_mark
 from tests.ledger.entries import entry
 
 
@@ -78,6 +78,45 @@ def test_segments_of_another_ledger_are_found(folder: Path, tmp_path: Path) -> N
     fault = audit(folder).fault
     assert fault is not None
     assert fault.file == segments[1].name
+
+
+def test_what_stands_after_the_mark_is_not_counted_and_no_fault(tmp_path: Path) -> None:
+    """Readers do not see it and a power cut may still take it, so no hash over it may be noted as the ledger's."""
+    ledger = Ledger(tmp_path, segment_bytes=300)
+    ledger.append([entry("k1", 0)])
+    ledger.commit()
+    before, mark = audit(tmp_path), (tmp_path / "mark").read_bytes()
+    for n in range(1, 4):
+        ledger.append([entry("k1", n)])
+        ledger.commit()
+    assert len(list(tmp_path.glob("*.seg"))) > 1
+    (tmp_path / "mark").write_bytes(mark)
+    after = audit(tmp_path)
+    assert after.is_intact
+    assert (after.entries, after.readings, after.chain) == (1, 1, before.chain)
+    assert len(LedgerReader(tmp_path).read(0, 100)) == 1
+    assert after.uncommitted_bytes > 300
+    ledger.close()
+
+
+def test_a_segment_that_is_just_being_begun_is_no_fault(folder: Path) -> None:
+    last = max(folder.glob("*.seg"))
+    mark = Mark(12, *_end_before(folder, last))
+    (folder / "mark").write_bytes(encode_mark(mark))
+    for size in (20, 0):
+        last.write_bytes(last.read_bytes()[:size])
+        report = audit(folder)
+        assert report.is_intact, report.fault
+        assert (report.entries, report.uncommitted_bytes) == (12, size)
+
+
+def _end_before(folder: Path, last: Path) -> tuple[int, int, bytes]:
+    """Return what the mark said of the end before `last`, which holds no entry, was begun."""
+    path = sorted(folder.glob("*.seg"))[-2]
+    chain = decode_header(last.read_bytes(), int(last.stem))
+    assert chain
+    assert last.stat().st_size == SEGMENT_HEADER_BYTES
+    return int(path.stem), path.stat().st_size, chain
 
 
 def _write(folder: Path, entries: list[NewEntry]) -> None:

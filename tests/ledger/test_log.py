@@ -335,10 +335,8 @@ def test_a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_committed(t
         assert report.is_intact
         assert not report.gaps
         assert report.readings >= said
-        # Killed between fsync and mark, the last group is whole and kept, and readers see it after the next start.
-        seen = [one.n0 for one in LedgerReader(tmp_path).read(0, 10**6)]
-        assert said <= len(seen) <= report.readings
-        assert seen == list(range(len(seen)))
+        assert [one.n0 for one in LedgerReader(tmp_path).read(0, 10**6)] == list(range(report.readings))
+    # Killed between fsync and mark, the last group is whole and kept, and is seen after the next start.
     with Ledger(tmp_path) as ledger:
-        assert ledger.count == report.readings
-    assert [one.n0 for one in LedgerReader(tmp_path).read(0, 10**6)] == list(range(report.readings))
+        assert report.readings <= ledger.count <= report.readings + 5
+        assert [one.n0 for one in LedgerReader(tmp_path).read(0, 10**6)] == list(range(ledger.count))
