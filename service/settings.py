@@ -65,7 +65,8 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     References
     ----------
-    Must above 99 % probability of overflow, prizes otherwise: arXiv 2409.13386.
+    Must above 99 % probability of overflow, prizes otherwise: arXiv 2409.13386. Must above 80 % full: the rule of
+    Twente's dynamic collection, and where Groningen's sensors raise the alarm.
     """
 
     plan_hour: float = 7.0
@@ -74,9 +75,9 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_for_late_s: float = 45.0
     debounce_s: float = 120.0
     must_probability: float = 0.99
-    must_fill_ratio: float = 0.95
+    must_fill_ratio: float = 0.8
     may_probability: float = 0.05
-    prize_s: float = 450.0
+    prize_s: float = 300.0
     next_visit_margin_s: float = 7 * 3600.0
     clear_s: float = 480.0
     clear_per_object_s: float = 45.0
