@@ -15,10 +15,11 @@ from city.errors import ExitCode, RondeError
 class ChildEnded(RondeError):
     """A process that should go on has ended; it says why with its own words and exit code."""
 
-    def __init__(self, name: str, said: str, code: int, log: Path) -> None:
+    def __init__(self, name: str, said: str, code: int, last_line: str) -> None:
+        last = f" Its last line: {last_line}" if last_line else ""
         super().__init__(
-            said or f"The {name} has ended unexpectedly (code {code}).",
-            "" if said else f"Read {log} for its own words.",
+            said or f"The {name} has ended unexpectedly (code {code}).{last}",
+            "" if said else f"Run it again with --folder FOLDER, and read FOLDER/log/{name}.log for its own words.",
         )
         if code in tuple(ExitCode) and code != ExitCode.OK:
             self.exit_code = ExitCode(code)
@@ -72,7 +73,7 @@ class Children:
         for child in self._children:
             code = child.process.poll()
             if code is not None:
-                raise ChildEnded(child.name, _last_error(child.log), code, child.log)
+                raise ChildEnded(child.name, _last_error(child.log), code, _last_line(child.log))
 
     def pid(self, name: str) -> int:
         """Return the process id of a child."""
@@ -81,14 +82,21 @@ class Children:
     def end(self, name: str, within_s: float = 20.0) -> int | None:
         """End a child with SIGTERM, kill it when it takes longer; return its exit code, None if there is none."""
         for child in [one for one in self._children if one.name == name]:
+            # Only one that has ended is forgotten: whoever is interrupted here has to end it after all.
+            code = _end(child.process, within_s)
             self._children.remove(child)
-            return _end(child.process, within_s)
+            return code
         return None
 
-    def end_all(self) -> None:
+    def end_all(self, within_s: float = 20.0) -> None:
         """End all, the last started first."""
         for child in reversed(self._children.copy()):
-            self.end(child.name)
+            self.end(child.name, within_s)
+
+    def kill_all(self) -> None:
+        """Kill all, at once; whoever waits for one need not wait any longer. May be called from a signal handler."""
+        for child in self._children:
+            child.process.kill()
 
 
 def wait_for(ready: Path, children: Children, what: str, within_s: float) -> None:
@@ -119,10 +127,17 @@ def _end(process: "subprocess.Popen[bytes]", within_s: float) -> int:
     return process.wait(5.0)
 
 
+def _lines(log: Path) -> list[str]:
+    return [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+
+
+def _last_line(log: Path) -> str:
+    return "".join(_lines(log)[-1:]).strip()
+
+
 def _last_error(log: Path) -> str:
     """Return the line in which the process said what is wrong, without the name in front of it."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    for line in reversed(lines[-20:]):
+    for line in reversed(_lines(log)[-20:]):
         head, _, said = line.partition(": ")
         if head in {"error", "ingest", "fleet", "simulation"} and said:
             return said

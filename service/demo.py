@@ -1,13 +1,14 @@
 """The demonstration: a whole city on one machine, from its sensors to a rerouted truck, with a scoreboard."""
 
-import logging
+import math
 import os
+import shutil
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,7 @@ from service.demo_figures import Figures, LedgerWatch
 from service.demo_screen import Screen
 from service.routes_city import SCOREBOARD_FILE
 from service.scoreboard import Scoreboard
+from service.server import listen
 from service.stand_in_dispatcher import StandInDispatcher
 from simulation.city import SimulatedCity
 from simulation.parameters import CityParameters, demo_start_s
@@ -33,8 +35,9 @@ from simulation.replay import ReplayCity
 from simulation.streets import generate_network
 from store.influx_server import start_influxdb
 
-_log = logging.getLogger(__name__)
-
+# A day that does not change, so that a seed means the same city for everybody; the middle of the week for histories.
+SIMULATED_DAY = date(2026, 3, 2)
+REPLAY_DAY = date(2026, 3, 4)
 SIMULATED_SPEED_UP = 120.0
 REPLAY_SPEED_UP = 360.0
 # A replay begins the evening before, so that daily levels arrive at midnight and the plan of the day follows.
@@ -44,9 +47,16 @@ REPLAY_BACKLOG_H = 14 * 24.0
 # Real seconds between the start of the devices and the start of the city's day: they tell what they kept meanwhile.
 LEAD_S = 5.0
 LEAD_PER_DEVICE_S = 0.028
+_HOST = "127.0.0.1"
+# What ends a demonstration. SIGHUP: its terminal is closed.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# As shells say of a command that Ctrl-C ended.
+_INTERRUPTED = 128 + signal.SIGINT
 _SERVICE_READY_S = 30.0
 _FLEET_READY_S = 180.0
 _DRAIN_S = 45.0
+# After a failure nobody waits for what the devices still hold.
+_FAILED_END_S = 4.0
 _LOOK_S = 0.25
 
 
@@ -78,20 +88,35 @@ class DemoOptions(msgspec.Struct, frozen=True):
         """Raise BadInput if the options do not go together."""
         if self.network is not None and not self.is_replay:
             raise BadInput("--network alone gives streets and nothing to play on them.", "Add --counts or --levels.")
-        if self.minutes is not None and self.minutes <= 0:
-            raise BadInput(f"A demonstration of {self.minutes} minutes is over before it starts.", "Use --minutes 2.")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise BadInput(f"A demonstration cannot last {self.minutes} minutes.", "Use --minutes 2.")
+        if self.speed_up is not None and not 0 < self.speed_up < math.inf:
+            raise BadInput(f"A speed-up of {self.speed_up} does not let time pass.", "Use --speed-up 120.")
+        if self.seed < 0:
+            raise BadInput(f"{self.seed} is no seed.", "Use --seed with a number of at least 0.")
+        for option, port in (("--port", self.port), ("--broker-port", self.broker_port)):
+            if not 0 <= port < 65536:
+                raise BadInput(f"{port} is no port.", f"Use {option} with a number from 0 to 65535 (0 = a free one).")
+        if self.start:
+            parse_time(self.start)
         if self.clusters < 1:
             raise BadInput(f"A city of {self.clusters} clusters has no waste.", "Use --clusters 850.")
         if self.headless and self.minutes is None:
             raise BadInput("Without a screen nobody ends it.", "Say when it ends: --headless --minutes 2.")
-        if self.scoreboard is not None and not self.scoreboard.absolute().parent.is_dir():
-            raise BadInput(f"There is no folder for {self.scoreboard}.", "Make it, or write the scoreboard elsewhere.")
+        if self.scoreboard is not None:
+            _check_writable(self.scoreboard)
+        if self.folder is not None and self.folder.exists() and not _is_empty_folder(self.folder):
+            raise BadInput(
+                f"{self.folder} is not an empty folder, and a demonstration begins anew.",
+                "Name another one with --folder, or delete what is in it.",
+            )
 
 
 def run_demo(options: DemoOptions, screen: Screen) -> int:
     """Run a demonstration to its end and return the exit code: 0 if nothing was lost and nothing stored twice.
 
-    Ends everything that it started, in every case.
+    Ends everything that it started, in every case. Ctrl-C (or SIGTERM, or a terminal that closes) while it runs ends it
+    with its scoreboard; a second one, or one before it began, ends it without and gives 130, as shells do.
 
     Raises
     ------
@@ -99,18 +124,28 @@ def run_demo(options: DemoOptions, screen: Screen) -> int:
         It cannot start, or a part ended on its own.
     """
     options.check()
+    options = msgspec.structs.replace(options, port=_page_port(options.port))
     with ExitStack() as stack:
-        stack.enter_context(_ended_by_sigterm())
+        stack.enter_context(_own_signals())
+        _handle(_interrupt)
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ronde-demo-")))
         demo = _Demo(options, screen, folder)
+        stack.callback(demo.tidy)
         try:
-            demo.start(stack)
-            demo.watch()
+            try:
+                demo.start(stack)
+                demo.watch()
+            except KeyboardInterrupt:
+                if not demo.is_live:
+                    screen.say("Ended before it began.")
+                    return _INTERRUPTED
+            scoreboard = demo.finish()
         except KeyboardInterrupt:
-            if not demo.is_live:
-                screen.say("Ended before it began.")
-                return ExitCode.OK
-        scoreboard = demo.finish()
+            screen.say("Ended at once, without a scoreboard.")
+            return _INTERRUPTED
+        finally:
+            # What is left is to end everything: whoever is in a hurry gets it killed, and nothing is left behind.
+            _handle(lambda *_: demo.hurry())
     screen.result(scoreboard)
     if options.scoreboard:
         write_scoreboard(scoreboard, options.scoreboard)
@@ -119,10 +154,51 @@ def run_demo(options: DemoOptions, screen: Screen) -> int:
 
 
 def write_scoreboard(scoreboard: Scoreboard, path: Path) -> None:
-    """Write a scoreboard as JSON, whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(msgspec.json.format(msgspec.json.encode(scoreboard), indent=2) + b"\n")
-    os.replace(draft, path)
+    """Write a scoreboard as JSON, whole or not at all.
+
+    Raises
+    ------
+    BadInput
+        It cannot be written there.
+    """
+    draft = _draft_of(path)
+    try:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(scoreboard), indent=2) + b"\n")
+        os.replace(draft, path)
+    except OSError as error:
+        raise _not_writable(path, error) from None
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _check_writable(scoreboard: Path) -> None:
+    try:
+        if scoreboard.is_dir():
+            raise IsADirectoryError("it is a folder")
+        draft = _draft_of(scoreboard)
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise _not_writable(scoreboard, error) from None
+
+
+def _not_writable(scoreboard: Path, error: OSError) -> BadInput:
+    return BadInput(
+        f"The scoreboard cannot be written to {scoreboard}: {error.strerror or error}.",
+        "Name a file in a folder that you may write to with --scoreboard.",
+    )
+
+
+def _is_empty_folder(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _page_port(port: int) -> int:
+    """Return the port that the page will have; whether it is free is seen before anything is made."""
+    with closing(listen(_HOST, port)) as listener:
+        return int(listener.getsockname()[1])
 
 
 class _Demo:
@@ -136,20 +212,26 @@ class _Demo:
         self._fleet = folder / "fleet"
         self._children = Children(folder / "log")
         self._parts: dict[str, str] = {}
+        self._broker: RunningBroker | None = None
         self._dispatcher: StandInDispatcher | None = None
+        self._is_written = False
         self.is_live = False
 
     def start(self, stack: ExitStack) -> None:
         """Make the city and start every part of it."""
         options, say = self._options, self._screen.say
         city = self._make_city()
-        broker = stack.enter_context(
+        self._broker = broker = stack.enter_context(
             start_broker(self._folder / "broker", port=options.broker_port, kind=options.broker)
         )
         self._say_broker(broker)
         series, environment = self._start_series(stack)
-        stack.callback(self._children.end_all)
-        speed_up = options.speed_up or (REPLAY_SPEED_UP if options.is_replay else SIMULATED_SPEED_UP)
+        # Written when what the options ask for is there: a folder never holds half of a demonstration.
+        city = self._write(city)
+        stack.callback(self._children.end_all, _FAILED_END_S)
+        speed_up = options.speed_up
+        if speed_up is None:
+            speed_up = REPLAY_SPEED_UP if options.is_replay else SIMULATED_SPEED_UP
         lead_s = LEAD_S + LEAD_PER_DEVICE_S * len(city.register.devices)
         self._clock = ScaledClock(city.start_s, speed_up, time.time() + lead_s)
         common = ["--broker", f"{broker.host}:{broker.port}", "--clock", self._clock.spec()]
@@ -161,7 +243,7 @@ class _Demo:
         )
         ready = self._folder / "ingest-ready"
         self._children.start("ingest", ["ingest", *of_data, *common, "--ready-file", str(ready)], environment)
-        address = f"http://127.0.0.1:{options.port}"
+        address = f"http://{_HOST}:{options.port}"
         began_s = time.monotonic()
         self._wait_for_page(address)
         say(f"Page: {address} (answered {time.monotonic() - began_s:.1f} s after its start)")
@@ -192,9 +274,10 @@ class _Demo:
         """Look on until the time is over, or somebody ends it."""
         minutes = self._options.minutes
         until_s = float("inf") if minutes is None else time.time() + minutes * 60.0
-        with self._screen.live(self._address, self._clock):
+        with self._screen.live(self._address, self._clock, self._timezone):
             while time.time() < until_s:
-                self._children.check()
+                self._check()
+                self._watch_ledger.check()
                 self._screen.show(self._figures.now(self._watch_ledger))
                 time.sleep(_LOOK_S)
 
@@ -208,7 +291,7 @@ class _Demo:
         self._children.end("fleet", _DRAIN_S)
         until_s = time.monotonic() + _DRAIN_S
         while not self._figures.is_fed() and time.monotonic() < until_s:
-            self._children.check()
+            self._check()
             time.sleep(_LOOK_S)
         self._children.end("ingest")
         self._watch_ledger.stop()
@@ -218,6 +301,24 @@ class _Demo:
         self._children.end("service")
         return scoreboard
 
+    def hurry(self) -> None:
+        """Kill what does not end by itself. May be called from a signal handler."""
+        self._children.kill_all()
+
+    def tidy(self) -> None:
+        """If the demonstration did not come to anything, leave the folder as it was."""
+        if not self._is_written:
+            for name in ("log", "broker", "influxdb"):
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def _check(self) -> None:
+        self._children.check()
+        if self._broker is not None and not self._broker.is_running:
+            raise RondeError(
+                f"The broker ({self._broker.kind}) has ended unexpectedly.",
+                "Run it again with --folder FOLDER, and read FOLDER/broker/broker.log for its own words.",
+            )
+
     def _make_city(self) -> SimulatedCity | ReplayCity:
         options, say = self._options, self._screen.say
         began_s = time.monotonic()
@@ -226,16 +327,10 @@ class _Demo:
             city = self._make_replay()
         else:
             parameters = CityParameters() if options.clusters == 850 else CityParameters.of_size(options.clusters)
-            start_s = (
-                parse_time(options.start) if options.start else demo_start_s(date(2026, 3, 2), parameters.timezone)
-            )
+            start_s = parse_time(options.start) if options.start else demo_start_s(SIMULATED_DAY, parameters.timezone)
             city = SimulatedCity.generate(parameters, options.seed, start_s)
-        city = city.write(self._fleet)
-        self._data.mkdir(parents=True, exist_ok=True)
-        for name in ("register", "network.npz"):
-            with suppress(FileExistsError):
-                (self._data / name).symlink_to((self._fleet / name).resolve())
         register = city.register
+        self._timezone = register.timezone
         say(
             f"{register.name}: {len(register.clusters)} clusters, {len(register.containers)} containers, "
             f"{len(register.junctions)} junctions with {len(register.approaches)} approaches, "
@@ -245,12 +340,20 @@ class _Demo:
         say(f"The city's day starts at {local:%A %d %B %Y %H:%M} local time.")
         return city
 
+    def _write(self, city: SimulatedCity | ReplayCity) -> SimulatedCity | ReplayCity:
+        self._is_written = True
+        written = city.write(self._fleet)
+        self._data.mkdir(parents=True)
+        for name in ("register", "network.npz"):
+            (self._data / name).symlink_to((self._fleet / name).resolve())
+        return written
+
     def _make_replay(self) -> ReplayCity:
         options = self._options
         network = read_osm(options.network) if options.network else generate_network(options.seed)
         zone = "Europe/Berlin"
-        evening = demo_start_s(date(2026, 3, 2), zone)
-        start_s = parse_time(options.start) if options.start else _evening_before(evening, zone)
+        morning_s = demo_start_s(REPLAY_DAY, zone)
+        start_s = parse_time(options.start) if options.start else _evening_before(morning_s, zone)
         return ReplayCity.build(network, start_s, counts=options.counts, levels=options.levels, seed=options.seed)
 
     def _start_series(self, stack: ExitStack) -> tuple[str, dict[str, str]]:
@@ -291,18 +394,25 @@ def _evening_before(morning_s: float, zone: str) -> float:
     return evening.replace(hour=REPLAY_START_HOUR, minute=0).timestamp()
 
 
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _handle(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Let this handle what ends a demonstration; a signal that was ignored before (nohup) stays ignored."""
+    if threading.current_thread() is threading.main_thread():
+        for one in _ENDING:
+            if signal.getsignal(one) != signal.SIG_IGN:
+                signal.signal(one, handler)
+
+
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the demonstration as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def _own_signals() -> Iterator[None]:
+    """Give signals back as they were."""
+    before = {one: signal.getsignal(one) for one in _ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if threading.current_thread() is threading.main_thread():
+            for one, former in before.items():
+                signal.signal(one, former)

@@ -1,10 +1,9 @@
 """The figures of a running demonstration, read back from where things are kept."""
 
-import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from city.clock import ScaledClock
+from city.errors import RondeError
 from city.plans import Plan
 from city.quantities import QUANTITIES
 from city.readings import ReadingKey
@@ -46,8 +46,6 @@ from simulation.replay import ReplayCity
 from store.desk import Desk
 from store.series import open_series
 
-_log = logging.getLogger(__name__)
-
 _LEDGER_POLL_S = 0.02
 _LOOK_EVERY_S = 2.0
 _DAY_S = 86_400.0
@@ -70,6 +68,7 @@ class LedgerWatch:
         self.keys: list[ReadingKey] = []
         self.seen_real_s: dict[ReadingKey, float] = {}
         self.points: dict[ReadingKey, Sequence[PointKey]] = {}
+        self._fault: Exception | None = None
 
     def start(self) -> None:
         """Begin to follow."""
@@ -80,13 +79,28 @@ class LedgerWatch:
         if not self._over.is_set():
             self._over.set()
             self._thread.join()
+            self.check()
             while self._step():
                 pass
 
+    def check(self) -> None:
+        """See that it still follows: figures of a ledger that is no longer read would be wrong.
+
+        Raises
+        ------
+        RondeError
+            The ledger could not be read.
+        """
+        if self._fault is not None:
+            raise RondeError(f"The ledger cannot be followed: {self._fault}") from self._fault
+
     def _run(self) -> None:
-        while not self._over.is_set():
-            if not self._step():
-                self._over.wait(_LEDGER_POLL_S)
+        try:
+            while not self._over.is_set():
+                if not self._step():
+                    self._over.wait(_LEDGER_POLL_S)
+        except Exception as error:
+            self._fault = error
 
     def _step(self) -> bool:
         entries = self._reader.read(self._position, 500)
@@ -156,6 +170,7 @@ class Figures:
         self._desk = Desk(f"sqlite:///{(data / 'desk.sqlite').absolute()}")
         self._pool = SolverPool(data / "network.npz")
         self._fixed: Future[SolveAnswer] | None = None
+        self._fixed_problem = ""
         self._from_s = clock.now_s()
         self._live_from_real_s = float("inf")
         self._planted: Sequence[PlantedEvent] | None = city.planted if isinstance(city, SimulatedCity) else None
@@ -200,6 +215,11 @@ class Figures:
             "fixed rota by the same solver; overflows count containers full at some time until the next morning",
             "delay: real time from a device's durable commit until the reading can be read from the ledger, live ones",
         ]
+        behind = stored.in_ledger - stored.stored - stored.unplaced
+        if behind:
+            notes.append(f"{behind} readings are in the ledger and not, or not all of them, in the series store yet")
+        if self._fixed_problem:
+            notes.append(f"the fixed rounds are not known: {self._fixed_problem}")
         if self._planted is None:
             notes.append("a replay has no planted truth: what was found cannot be scored")
         elif live.dumpings.planted is not None and live.dumpings.observable is not None:
@@ -303,12 +323,20 @@ class Figures:
                     seed=self._seed,
                 )
             )
-        return self._fixed.result().plan if self._fixed.done() else None
+        if not self._fixed.done():
+            self._fixed_problem = "they were not solved in time"
+            return None
+        try:
+            self._fixed_problem = ""
+            return self._fixed.result().plan
+        except Exception as error:
+            self._fixed_problem = str(error) or type(error).__name__
+            return None
 
     def wait_for_fixed(self, within_s: float) -> None:
         """Wait until the fixed rounds are solved, if they are being solved."""
         if self._fixed is not None:
-            self._fixed.result(within_s)
+            wait([self._fixed], within_s)
 
     def _compare_overflows(self, plan: Plan | None) -> Compared:
         fixed = self._fixed_plan(plan)

@@ -25,13 +25,11 @@ class Screen:
     ----------
     console
         Where it prints.
-    timezone
-        IANA name; city times are shown in it.
     """
 
-    def __init__(self, console: Console, timezone: str = "Europe/Amsterdam") -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._zone = ZoneInfo(timezone)
+        self._zone = ZoneInfo("UTC")
         self._live: LiveTable | None = None
         self._clock: ScaledClock | None = None
         self._address = ""
@@ -42,15 +40,17 @@ class Screen:
         self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def live(self, address: str, clock: ScaledClock) -> Iterator[None]:
-        """Show figures while the body runs."""
-        self._address, self._clock = address, clock
+    def live(self, address: str, clock: ScaledClock, timezone: str) -> Iterator[None]:
+        """Show figures while the body runs; city times are shown in `timezone` (IANA name)."""
+        self._address, self._clock, self._zone = address, clock, ZoneInfo(timezone)
         if not self._console.is_terminal:
             yield
             return
-        with LiveTable(console=self._console, refresh_per_second=2) as self._live:
-            yield
-        self._live = None
+        try:
+            with LiveTable(console=self._console, refresh_per_second=2) as self._live:
+                yield
+        finally:
+            self._live = None
 
     def show(self, figures: Live) -> None:
         """Show the figures as they are now."""

@@ -6,8 +6,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,7 +112,8 @@ class SolverPool:
             initializer=_begin_worker,
             initargs=(str(self._network_file), os.getpid()),
         )
-        executor.submit(_is_warm)
+        with _no_ctrl_c():
+            executor.submit(_is_warm)
         return executor
 
 
@@ -160,8 +163,24 @@ def use_network(network: Network) -> None:
     _network = network
 
 
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Let processes that begin now ignore Ctrl-C from their first moment, also while they still import.
+
+    Ctrl-C reaches every process of the terminal's group: the parent ends a worker when it is ready to.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _begin_worker(network_file: str, parent: int) -> None:
-    # Ctrl-C reaches every process of the terminal's group: the parent ends us when it is ready to.
+    # A worker that was begun by another thread does not inherit it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -25,7 +25,6 @@ class StandInDispatcher:
         self._address = address
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stand-in-dispatcher", daemon=True)
-        self.accepted = 0
 
     def start(self) -> None:
         """Begin to look."""
@@ -43,6 +42,8 @@ class StandInDispatcher:
                     self._look(client)
                 except httpx.HTTPError as error:
                     _log.warning("The service does not answer the stand-in dispatcher: %s", error)
+                except Exception:
+                    _log.exception("The stand-in dispatcher does not understand the service.")
 
     def _look(self, client: httpx.Client) -> None:
         answer = client.get("/v1/proposals", params={"status": "open"})
@@ -55,4 +56,3 @@ class StandInDispatcher:
         # 409: decided or superseded since we looked.
         if decided.status_code != httpx.codes.CONFLICT:
             decided.raise_for_status()
-            self.accepted += 1
