@@ -152,7 +152,11 @@ def start_broker(
         if port and not _is_free(host, port):
             raise PortInUse(port, "broker", "--broker-port")
         process = _spawn(program, folder, host, chosen)
-        why = _wait_until_it_listens(process, host, chosen)
+        try:
+            why = _wait_until_it_listens(process, host, chosen)
+        except BaseException:
+            _end(process, 5.0)
+            raise
         if not why:
             return RunningBroker(host, chosen, program.kind, process)
         _end(process, 5.0)
