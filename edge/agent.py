@@ -216,7 +216,11 @@ class Agent:
         self._last_s = now_s
         is_sure = self._time_sense.is_synchronised(now_s)
         if is_sure and not self._is_sure:
-            corrected = self.outbox.correct_clock(self._boot, now_s - elapsed_s)
+            try:
+                corrected = self.outbox.correct_clock(self._boot, now_s - elapsed_s)
+            except sqlite3.Error as error:
+                _logger.error("%s: the outbox cannot be written (%s); the times wait.", self.device, error)
+                return
             if corrected:
                 _logger.info("%s: the clock is right now; corrected %d readings.", self.device, corrected)
         self._is_sure = is_sure
@@ -263,9 +267,13 @@ class Agent:
         return True
 
     def _pump(self, now_s: float, elapsed_s: float) -> None:
-        if self._client.is_connected:
+        if not self._client.is_connected:
+            return
+        try:
             for log in reversed(LOGS):
                 self._uplinks[log].pump(elapsed_s, self._hold(log, elapsed_s), self._may_seal(log, now_s))
+        except sqlite3.Error as error:
+            _logger.error("%s: the outbox cannot be written (%s); what is kept waits.", self.device, error)
 
     def _send(self, batch: Outgoing) -> bool:
         return self._client.publish(self._up[batch.log], seal(batch.body, self._key, self.device))
@@ -322,6 +330,9 @@ class Agent:
                 self._commands.receive(decode_command(payload), self._clock.now_s(), self._is_sure)
         except BadBody as error:
             _logger.warning("%s: a message on %s cannot be used: %s", self.device, topic, error)
+        except sqlite3.Error as error:
+            # Ingest says it again when asked, and a command that is not noted is not carried out.
+            _logger.error("%s: the outbox cannot be written (%s); passed over %s.", self.device, error, topic)
 
     def _acknowledged(self, payload: bytes) -> None:
         ack = decode_ack(payload)

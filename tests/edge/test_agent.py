@@ -354,6 +354,34 @@ def test_a_full_disk_keeps_readings_in_memory_until_there_is_room(bench, caplog)
     assert one.sent() == [(n, 50) for n in range(0, 400, 50)]
 
 
+def test_a_disk_that_takes_nothing_ends_nothing(bench, caplog):
+    one = bench(is_right=False)
+    done = []
+    one.agent.on_command("ping", done.append)
+    one.keep(100)
+    one.outbox._db.execute("PRAGMA query_only=1")
+    one.sense.is_right = True
+    one.line.mend()
+    one.go(60)
+    one.line.command("c1", round(START_S * 1000) + 3_600_000, "ping")
+    assert one.sent() == []
+    assert done == []
+    one.outbox._db.execute("PRAGMA query_only=0")
+    one.go(60)
+    batches = one.line.batches(PUBLIC)
+    assert [(one.n0, len(one.readings)) for one in batches] == [(0, 50), (50, 50)]
+    assert {one.quality for batch in batches for one in batch.readings} == {"good"}
+    one.outbox._db.execute("PRAGMA query_only=1")
+    one.ack(50)
+    assert one.agent.pending == 100
+    one.outbox._db.execute("PRAGMA query_only=0")
+    one.ack(50)
+    one.line.command("c1", round(START_S * 1000) + 3_600_000, "ping")
+    assert one.agent.pending == 50
+    assert done == [{}]
+    assert "the outbox cannot be written" in caplog.text
+
+
 def test_it_says_how_it_is_when_it_comes_and_when_it_goes(bench):
     one = bench()
     one.keep(3)
