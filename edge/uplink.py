@@ -125,6 +125,9 @@ class Uplink:
         elif n > head.kept_n:
             if self._outbox.acknowledge(self._log, head.log_id, n):
                 self._progressed(n, now_s)
+            else:
+                # Ingest keeps whole batches, so it has had others of this log: a card lost what it had confirmed.
+                self._restart(f"ingest has {n} readings of it, and none of our batches ends there", now_s)
         elif self._in_flight and now_s - max(self._rewound_s, self._in_flight[0].sent_s) >= _REWIND_PAUSE_S:
             # Below what is kept there is nothing to go back to: ingest sees that when we begin where we can.
             self._back(now_s)
