@@ -34,8 +34,9 @@ class Commands:
     def receive(self, command: Command, now_s: float, is_synchronised: bool) -> bool:
         """Carry out a command, or refuse it and say why; return whether it was carried out.
 
-        Its id is made durable first: after a power cut in the middle it is not done twice, but perhaps not at all, and
-        whoever sent it sees from the readings that it was not.
+        One that was carried out before is passed over: a retained command comes again with every connection. Its id is
+        made durable first: after a power cut in the middle it is not done twice, but perhaps not at all, and whoever
+        sent it sees from the readings that it was not.
         """
         handler = self._handlers.get(command.verb)
         if handler is None:
@@ -45,7 +46,8 @@ class Commands:
         if command.expires_at_ms <= now_s * 1000:
             return self._refuse(command, f"it expired {now_s - command.expires_at_ms / 1000:.0f} s ago")
         if not self._outbox.begin_command(command.id, command.expires_at_ms, int(now_s * 1000)):
-            return self._refuse(command, "a command with this id was carried out already")
+            _logger.info("%s: the command %s was carried out already.", self._outbox.device, command.id)
+            return False
         try:
             handler(command.arguments)
         except Exception:

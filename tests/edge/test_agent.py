@@ -217,6 +217,19 @@ def test_an_outbox_restored_from_an_old_copy_goes_on_under_a_new_log_id(bench, c
     assert "cannot meet" in caplog.text
 
 
+def test_an_outbox_that_lost_what_it_had_confirmed_goes_on_under_a_new_log_id(bench, caplog):
+    """Ingest has three readings where this card has a batch of ten: no acknowledgement would ever fit that batch."""
+    one = bench()
+    one.keep(10)
+    one.line.mend()
+    old = one.outbox.head("readings").log_id
+    one.sent()
+    one.ack(3)
+    assert one.outbox.head("readings").log_id != old
+    assert one.sent() == [(0, 10)]
+    assert "cannot meet" in caplog.text
+
+
 def test_events_do_not_queue_behind_a_backlog(bench):
     one = bench(window=2)
     one.keep(1000)
@@ -445,7 +458,9 @@ def test_a_refused_command_is_said_in_the_log_and_as_an_event(bench, caplog, ver
     assert (event.kind, event.channel, event.values) == ("health", "agent", {"commands_refused": 1.0})
 
 
-def test_a_repeated_command_is_refused_also_after_a_restart(tmp_path, caplog):
+def test_a_repeated_command_is_passed_over_also_after_a_restart(tmp_path, caplog):
+    """It is retained, and comes again with every connection: that is no refusal that anybody should look at."""
+    caplog.set_level(logging.INFO)
     expires_ms = round(START_S * 1000) + 60_000
     done = []
     for _ in range(2):
@@ -454,9 +469,11 @@ def test_a_repeated_command_is_refused_also_after_a_restart(tmp_path, caplog):
         one.line.mend()
         one.agent.tick()
         one.line.command("c1", expires_ms, "ping")
+        assert one.line.batches(PUBLIC, "events") == []
         one.outbox.close()
     assert done == [{}]
     assert "carried out already" in caplog.text
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_command_that_fails_ends_nothing(bench, caplog):
