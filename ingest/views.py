@@ -36,9 +36,9 @@ class FeedStatus(NamedTuple):
 class SeriesFeed:
     """Feeds a series store from the ledger: what is not in the store yet is in the ledger, so it can take its time.
 
-    A store that is away or busy is tried again with jitter. One that refuses us (credentials, a bucket that is not
-    there) ends the feed with one line, because trying again cannot help; `resume` begins anew. Points that a store can
-    never take go to the dead letters, the others are stored.
+    A store that is away or busy, or a disk that takes no cursor, is tried again with jitter. A store that refuses us
+    (credentials, a bucket that is not there) ends the feed with one line, because trying again cannot help; `resume`
+    begins anew. Points that a store can never take go to the dead letters, the others are stored.
 
     Parameters
     ----------
@@ -129,12 +129,16 @@ class SeriesFeed:
             except PermanentError as error:
                 self._stopped(str(error))
                 continue
+            except OSError as error:
+                # The cursor or a dead letter: a full disk passes.
+                self._retry(TransientError(f"{error}.", "Free space on the disk, or look at it."))
+                continue
             except Exception as error:
                 _log.exception("Feeding the series store failed in a way that nobody foresaw.")
                 self._stopped(repr(error))
                 continue
             if self._status.state == "retrying":
-                _log.info("The series store takes points again.")
+                _log.info("The series store is fed again.")
                 self._note(state="running", last_error="")
             self._attempt = 0
             if not fed:
@@ -174,7 +178,7 @@ class SeriesFeed:
 
     def _retry(self, error: TransientError) -> None:
         if self._status.state != "retrying":
-            _log.warning("The series store takes no points now, and is tried again: %s", error)
+            _log.warning("The series store cannot be fed now, and is tried again: %s", error)
         self._note(state="retrying", last_error=str(error))
         longest_s = max(error.retry_after_s, self._retry_s * 2 ** min(self._attempt, 16))
         self._attempt += 1

@@ -169,6 +169,18 @@ def test_a_store_that_refuses_us_ends_the_feed_with_one_line(running: Town, capl
     _until(lambda: running.feed.status.state == "running")
 
 
+def test_a_disk_that_takes_no_cursor_is_tried_until_it_does(running: Town) -> None:
+    (running.folder / "cursor.new").mkdir()
+    running.grow(5)
+    running.feed.wake()
+    _until(lambda: running.feed.status.state == "retrying")
+    assert "cursor.new" in running.feed.status.last_error
+    (running.folder / "cursor.new").rmdir()
+    _until(lambda: running.feed.status.state == "running" and running.feed.status.behind == 0)
+    assert running.stored() == 10
+    assert Cursor(running.folder / "cursor").position == 5
+
+
 def test_what_nobody_foresaw_ends_the_feed_and_not_the_process(running: Town) -> None:
     running.store.failure = ZeroDivisionError("really")
     running.grow(1)
