@@ -96,9 +96,11 @@ class DeadLetters:
         OSError
             The disk refused; none of the letters is kept.
         """
+        if not letters:
+            return []
         with self._lock:
-            if letters:
-                self._turn_hour(letters[0].at_s)
+            counted = self._this_hour.copy(), self._suppressed.copy()
+            self._turn_hour(letters[0].at_s)
             kept = [self._put(letter) for letter in letters]
             try:
                 for writer in self._writers.values():
@@ -106,6 +108,8 @@ class DeadLetters:
             except OSError:
                 for writer in self._writers.values():
                     writer.forget()
+                # They come again when the disk is back, and must not have used up their hour by then.
+                self._this_hour, self._suppressed = counted
                 raise
             return kept
 
@@ -241,4 +245,5 @@ _decode = msgspec.json.Decoder(DeadLetter).decode
 
 
 def _files(folder: Path, kind: Kind) -> list[Path]:
-    return sorted(folder.glob(f"{kind}-*.jsonl"))
+    # What a person put aside under another name is theirs.
+    return sorted(path for path in folder.glob(f"{kind}-*.jsonl") if path.stem.removeprefix(f"{kind}-").isdecimal())

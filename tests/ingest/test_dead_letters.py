@@ -99,9 +99,21 @@ def test_half_a_line_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_disk_that_refuses_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "dead-letters").write_text("a file where the folder should be")
-    letters = DeadLetters(tmp_path / "dead-letters")
-    with pytest.raises(OSError, match="dead-letters"):
-        letters.keep([_letter()])
+    letters = DeadLetters(tmp_path / "dead-letters", per_device_hour=1)
+    for _ in range(3):
+        with pytest.raises(OSError, match="dead-letters"):
+            letters.keep([_letter(reason="future")])
     (tmp_path / "dead-letters").unlink()
     letters.keep([_letter(reason="future")])
     assert letters.count() == {"future": 1}
+
+
+def test_what_a_person_put_aside_in_the_folder_is_left_alone(tmp_path: Path) -> None:
+    first = DeadLetters(tmp_path)
+    first.keep([_letter("kept", "conflict")])
+    first.close()
+    next(tmp_path.iterdir()).rename(tmp_path / "kept-000000-seen.jsonl")
+    second = DeadLetters(tmp_path)
+    assert second.keep([_letter("kept", "conflict")]) == [True]
+    assert second.count() == {"conflict": 1}
+    assert (tmp_path / "kept-000000-seen.jsonl").exists()
