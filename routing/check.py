@@ -351,6 +351,7 @@ class _Checker:
         stops, done = self.rounds_before[truck].stops, self.reports[truck].done_jobs
         next_ = self._next_before(truck)
         driven = [stop for stop in stops[:next_] if not stop.job or stop.job in done]
+        driven += [stop for stop in stops[next_:] if stop.job in done]
         return driven + list(stops[next_ : next_ + 1])
 
     def _legs(self, stops: Sequence[Stop]) -> tuple[list[float], list[float]]:

@@ -147,7 +147,8 @@ def _standing(
     done, next_ = set(report.done_jobs), max(0, report.next_stop_index)
     while next_ < len(round_.stops) and round_.stops[next_].job in done:
         next_ += 1
-    driven = [stop for stop in round_.stops[:next_] if not stop.job or stop.job in done]
+    # A truck that was told of this round on its way has done later stops of it already: they lie behind it too.
+    driven = [stop for at, stop in enumerate(round_.stops) if stop.job in done or (at < next_ and not stop.job)]
     passed_by = tuple(stop.job for stop in round_.stops[:next_] if stop.job and stop.job not in done)
     frozen = [_driven(stop, report.at_s) for stop in driven]
     if next_ >= len(round_.stops):

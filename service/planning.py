@@ -98,6 +98,7 @@ class Planner:
         self._causes = Causes(register, planning)
         self._causes.remember_rejected(desk.proposals("rejected"), {one.id: one for one in desk.incidents()})
         self._plan = desk.current_plan()
+        self._told_at_s = self._decided_at_s()
         self.fault = ""
         self.solved = 0
 
@@ -127,7 +128,8 @@ class Planner:
         plan = self.todays_plan(snapshot.now_s)
         if plan is None:
             return {}
-        return plan_progress(self._register, plan, snapshot, local_midnight(snapshot.now_s, self._timezone))
+        since_s = local_midnight(snapshot.now_s, self._timezone)
+        return plan_progress(self._register, plan, snapshot, since_s, self._told_at_s)
 
     def resume(self) -> None:
         """After a start: send the rounds of today's plan again; trucks know those that they have."""
@@ -174,6 +176,7 @@ class Planner:
         with self._lock:
             decided = self._desk.decide_proposal(id, True, by, reason, self._clock.now_s())
             self._plan = decided.plan
+            self._told_at_s = self._clock.now_s()
             self._causes.settled(decided.incidents)
             self._send(decided.plan, list(decided.difference.trucks))
             self._publish("plan", {"id": decided.plan.id})
@@ -195,6 +198,15 @@ class Planner:
             self._causes.remember_rejected([decided], {one: self._desk.incident(one) for one in decided.incidents})
             self._publish("proposal", {"id": id, "status": decided.status})
             return decided
+
+    def _decided_at_s(self) -> float:
+        """Return when the current plan became that, as the desk knows; 0 if there is none."""
+        if self._plan is None:
+            return 0.0
+        for one in self._desk.proposals("accepted", limit=1):
+            if one.plan.id == self._plan.id and one.decided_at_s is not None:
+                return one.decided_at_s
+        return self._plan.made_at_s
 
     def _day_plan_is_due(self, snapshot: Snapshot) -> bool:
         now_s = snapshot.now_s
@@ -348,6 +360,7 @@ class Planner:
         self._desk.set_current_plan(plan.id, now_s, PLANNER)
         self._desk.supersede_open_proposals(now_s, PLANNER)
         self._plan = plan
+        self._told_at_s = now_s
         self._send(plan, [one.truck for one in plan.rounds])
         self._publish("plan", {"id": plan.id})
         logger.info(

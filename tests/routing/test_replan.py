@@ -94,6 +94,37 @@ def test_what_is_driven_and_the_next_stop_stay(day: CollectionProblem, plan: Pla
     assert {one.id for one in day.jobs} <= truck_of(changed).keys() | {one.job for one in changed.unserved}
 
 
+def test_what_was_done_ahead_of_its_turn_is_behind_the_truck_and_what_was_put_before_it_is_next(
+    day: CollectionProblem, plan: Plan
+) -> None:
+    """A stop was put into a round after the truck had set out to the one behind it."""
+    at_s, progress, at = next(
+        (at_s, list(reports), i)
+        for at_s in np.arange(SEVEN_S + 600.0, EIGHT_S + 3600.0, 300.0)
+        for reports in [reported(plan, at_s)]
+        for i, one in enumerate(reports)
+        if [bool(stop.job) for stop in stops_of(plan, one.truck)[one.next_stop_index :][:2]] == [True, True]
+    )
+    one = progress[at]
+    skipped, ahead = stops_of(plan, one.truck)[one.next_stop_index :][:2]
+    job = next(job for job in day.jobs if job.id == ahead.job)
+    progress[at] = msgspec.structs.replace(
+        one,
+        lon=ahead.lon,
+        lat=ahead.lat,
+        done_jobs=(*one.done_jobs, ahead.job),
+        volume_m3=one.volume_m3 + job.volume_m3,
+        load_kg=one.load_kg + job.load_kg,
+    )
+    now = later(day, at_s)
+    changed = replan(now, plan, progress, [LOOSE], iterations=50)
+    assert check_plan(changed, now, progress, plan).violations == []
+    order = [stop.job for stop in stops_of(changed, one.truck)]
+    assert order.index(ahead.job) < order.index(skipped.job)
+    assert order.index(skipped.job) == one.next_stop_index + 1
+    assert PASSED_BY not in {left.reason for left in changed.unserved}
+
+
 def test_a_truck_goes_on_as_it_was_told_until_now(day: CollectionProblem, plan: Plan) -> None:
     """Reports are a quarter of an hour old: what trucks have set out to since is not taken from them any more."""
     now, progress = later(day, EIGHT_S), reported(plan, EIGHT_S - 900.0)

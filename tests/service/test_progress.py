@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from city.plans import Job, Plan, Round, Stop
@@ -46,11 +47,12 @@ def row(minute, n, kind="visit", subject=None, **values):
     return Row(ReadingKey("cab-crane-1", "l", n), "crane-1", kind, at_s, values, 0, "good", True, at_s, subject)
 
 
-def progress(detectors, *rows):
+def progress(detectors, *rows, told_minute=0):
     city, models = detectors
     models.feed(rows, MONDAY_S + 3600)
     snapshot = models.snapshot(MONDAY_S + 3600, 0, 0, True)
-    return plan_progress(city.register, PLAN, snapshot, MONDAY_S - 3600)["crane-1"], snapshot
+    told_at_s = MONDAY_S + 60 * told_minute
+    return plan_progress(city.register, PLAN, snapshot, MONDAY_S - 3600, told_at_s)["crane-1"], snapshot
 
 
 def test_a_truck_that_was_never_heard_of_has_done_nothing_and_is_nowhere(detectors):
@@ -80,3 +82,24 @@ def test_unloading_shows_on_the_scales(detectors):
 def test_yesterdays_visits_do_not_count(detectors):
     one, _ = progress(detectors, row(-24 * 60, 0, subject="k1-residual", lift_kg=1.0))
     assert one.done_jobs == ()
+
+
+def test_what_a_truck_did_before_it_was_told_of_the_round_passes_nothing_by(detectors):
+    """It was on its way to the second stop when the first was put before it: it does that next."""
+    one, _ = progress(detectors, row(21, 0, subject="k2-residual", lift_kg=200.0), told_minute=15)
+    assert (one.done_jobs, one.next_index) == (("j2",), 1)
+    assert (one.volume_m3, one.load_kg) == (3.0, 200.0)
+
+
+def test_a_stop_that_was_left_out_after_that_was_passed_by(detectors):
+    visits = [row(4, 0, subject="k9-residual", lift_kg=1.0), row(21, 1, subject="k2-residual", lift_kg=200.0)]
+    first, _ = progress(detectors, *visits, told_minute=2)
+    assert first.next_index == 1
+    city, models = detectors
+    stops = list(PLAN.rounds[0].stops)
+    stops[1:1] = [stop("empty", "kamer-3", 5, job="j0", containers=("k3-residual",))]
+    plan = msgspec.structs.replace(PLAN, rounds=(msgspec.structs.replace(PLAN.rounds[0], stops=tuple(stops)),))
+    models.feed([row(6, 2, subject="k3-residual", lift_kg=1.0)], MONDAY_S + 3600)
+    snapshot = models.snapshot(MONDAY_S + 3600, 0, 0, True)
+    second = plan_progress(city.register, plan, snapshot, MONDAY_S - 3600, MONDAY_S + 120)["crane-1"]
+    assert (second.done_jobs, second.next_index) == (("j0", "j2"), 4)
