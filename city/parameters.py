@@ -46,7 +46,8 @@ def parse_parameters(text: str, sections: type[_S], file: str = "") -> _S:
     """Return the parameters that a TOML text holds; see `read_parameters`."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # What is no TOML, and numbers and depths that Python does not take.
         raise BadFile(f"This is not TOML: {error}.", "Mend it there.", file=file) from None
     read = {}
     known = {field.name: field for field in msgspec.structs.fields(sections)}

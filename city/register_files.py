@@ -45,10 +45,14 @@ def read_register(folder: Path | str) -> Register:
     """
     folder = Path(folder)
     errors: list[BadFile] = []
-    if not folder.is_dir():
-        there_is = "is no folder" if folder.exists() else "does not exist"
-        raise BadRegister([BadFile(f"The register's folder {there_is}.", "Name another one.", file=str(folder))])
-    errors += _misnamed(folder)
+    try:
+        if not folder.is_dir():
+            there_is = "is no folder" if folder.exists() else "does not exist"
+            raise BadRegister([BadFile(f"The register's folder {there_is}.", "Name another one.", file=str(folder))])
+        errors += _misnamed(folder)
+    except OSError as error:
+        problem = f"The register's folder cannot be read: {error.strerror}."
+        raise BadRegister([BadFile(problem, "Check its rights, or name another one.", file=str(folder))]) from None
     texts = {}
     for file in _FILES:
         try:
@@ -167,7 +171,8 @@ def _parse_city(files: Mapping[str, bytes], folder: str, errors: list[BadFile]) 
     except BadFile as error:
         errors.append(error)
         return None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # What is no TOML, and numbers and depths that Python does not take.
         errors.append(BadFile(f"This is not TOML: {error}.", "Mend it there.", file=file))
         return None
     before = len(errors)

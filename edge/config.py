@@ -52,8 +52,8 @@ class UltrasonicSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         _check_driver(self.channel, self.interval_s)
-        if self.depth_mm <= 0:
-            raise BadInput(f"depth_mm is {self.depth_mm}.", "It must be above 0.")
+        if not 0 < self.depth_mm <= 10_000:
+            raise BadInput(f"depth_mm is {self.depth_mm}.", "It must be above 0 and at most 10000.")
         if self.depth_table:
             check_depth_table(self.depth_table)
 
@@ -130,7 +130,8 @@ def read_settings(path: str | os.PathLike[str]) -> AgentSettings:
         raise BadFile(
             f"The configuration cannot be read: {error.strerror}.", "Name it with --config.", file=name
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # What is no TOML or no UTF-8, and numbers and depths that Python does not take.
         line = re.search(r"at line (\d+)", str(error))
         raise BadFile(
             f"This is no TOML: {error}.", "Compare it with the sample.", file=name, line=int(line[1]) if line else 0

@@ -65,6 +65,8 @@ def test_a_section_changes_only_what_it_names():
         ("[fill]\nmode = 'fixed'\n", "c.toml:3: fill: A fixed mode needs an hour. Give before_hour."),
         ("[fill]\nquiet = 2026-01-01\n", "c.toml:4: fill.quiet: 2026-01-01 does not fit."),
         ("fill == 1\n", "c.toml: This is not TOML"),
+        (f"[fill]\nquiet = {'1' * 5000}\n", "c.toml: This is not TOML"),
+        (f"[fill]\nquiet = {'[' * 5000}\n", "c.toml: This is not TOML"),
         ("[[fill]]\nquiet = true\n", "c.toml: fill: 'fill' is a section, not a key."),
     ],
 )

@@ -321,6 +321,8 @@ FAULTS = [
     ),
     ("city.toml", '"Groningen"', "5", "city.toml:2: name: The name 5 is no text."),
     ("city.toml", "name = ", "name : ", "city.toml: This is not TOML"),
+    ("city.toml", "name = ", f"depth = {'[' * 5000}\nname = ", "city.toml: This is not TOML"),
+    ("city.toml", "name = ", f"digits = {'1' * 5000}\nname = ", "city.toml: This is not TOML"),
 ]
 
 
@@ -329,6 +331,23 @@ def test_a_fault_is_named_with_its_file_line_and_field(folder, file, old, new, e
     change(folder, file, old, new)
     found = errors_of(folder)
     assert [one for one in found if one.startswith(error)], found
+
+
+@pytest.mark.parametrize("which", ["register", "parent"])
+def test_a_folder_that_this_user_may_not_read_is_said(folder, which):
+    closed = folder if which == "register" else folder.parent
+    closed.chmod(0)
+    as_root = os.geteuid() == 0
+    try:
+        if as_root:
+            os.seteuid(65534)
+        (found,) = errors_of(folder)
+    finally:
+        if as_root:
+            os.seteuid(0)
+        closed.chmod(0o700)
+    assert "cannot be read: Permission denied" in found
+    assert "Check its rights" in found
 
 
 def test_a_row_that_cannot_be_read_makes_no_errors_of_what_refers_to_it(folder):

@@ -78,6 +78,7 @@ def _sample(*changes):
         (_sample(("trigger_pin = 23\n", "")), "driver[0].trigger_pin", "Add trigger_pin"),
         (_sample(("trigger_pin", "triger_pin")), "driver[0].triger_pin", "'trigger_pin'"),
         (_sample(("depth_mm = 2500.0", "depth_mm = -1")), "driver[0]", "above 0"),
+        (_sample(("depth_mm = 2500.0", "depth_mm = nan")), "driver[0]", "above 0"),
         (_sample(("# depth_table = []", "depth_table = [[1,0],[2,1]]")), "driver[0]", "fall"),
         (
             SAMPLE.read_text()
@@ -106,6 +107,12 @@ def test_broken_toml_is_said_with_its_line(write):
     with pytest.raises(BadFile) as caught:
         read_settings(write('device = "k1"\ncity = \n'))
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("text", [f"a = {'1' * 5000}", "a = " + "[" * 5000], ids=["digits", "depth"])
+def test_toml_that_python_does_not_take_is_said(write, text):
+    with pytest.raises(BadFile, match="no TOML"):
+        read_settings(write(text))
 
 
 def test_a_missing_file_is_said(tmp_path):
