@@ -210,8 +210,10 @@ class MqttClient:
             return
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            self._failed(f"{self.host} cannot be found: {error.strerror or error}", now_s)
+        except (OSError, UnicodeError) as error:
+            # A name with an empty label ("a..b") is not even looked up.
+            why = getattr(error, "strerror", None) or error
+            self._failed(f"{self.host} cannot be found: {why}", now_s)
             return
         self._addresses = [(family, address) for family, _, _, _, address in found]
         self._try_next("there is no address", now_s)

@@ -255,6 +255,13 @@ def test_a_missing_broker_is_said_with_host_and_port(loop):
     assert not client.publish("ronde/a/b/up/readings", b"x")
 
 
+def test_a_host_that_is_no_name_is_said(loop):
+    client = MqttClient("broker..example.org", 1883, "lonely", retry_s=0.05)
+    loop.add(client)
+    with pytest.raises(Unreachable, match="cannot be found"):
+        loop.wait_connected(client, 0.3)
+
+
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\xff" * 50, b"\x20\x02\x00\x05"])
 def test_a_server_that_is_no_broker_or_refuses_is_not_taken_for_one(loop, answer):
     server = _tiny_server(answer)
