@@ -86,6 +86,7 @@ function setReady(ready, progress) {
   const wasReady = state.ready;
   state.ready = ready;
   $("loading").hidden = ready;
+  $("counts").hidden = !ready;
   if (!ready) {
     const of = progress.entries ? ` of ${number(progress.entries)} messages` : "";
     $("loading-bar").value = progress.ratio;

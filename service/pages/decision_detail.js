@@ -8,6 +8,7 @@ import { clockTime, dayTime, duration, listing, percent, plural, signed, words }
 import { roundLines, stopPoints, stopsAhead } from "./geojson.js";
 
 const STATUS_WORDS = { open: "Waits for you", accepted: "Accepted", rejected: "Rejected", superseded: "Replaced by a newer proposal", confirmed: "Confirmed", dismissed: "Dismissed", closed: "Over" };
+const LATE_MS = 600_000;
 const NAME_KEY = "ronde-name";
 
 /**
@@ -19,16 +20,16 @@ export async function incidentDetail(id, follow) {
   const one = await get(path);
   const at = await entityDetail(one.entity, follow.place, follow.incident);
   const decide = (decision, said) => (button, by, note) => post(`${path}/decision`, { decision, by, note }).then(() => follow.done(said));
-  const isOpen = one.status === "open" && !one.clearedAt;
+  const status = badge(one.status === "open" && !one.clearedAt ? one.urgency : "none", STATUS_WORDS[one.status]);
   const choices = one.status === "open"
     ? [{ id: "confirm", text: "Confirm incident", primary: true, act: decide("confirm", "Incident confirmed.") }, { id: "dismiss", text: "Dismiss incident", act: decide("dismiss", "Incident dismissed.") }]
     : one.status === "confirmed" && !one.clearedAt ? [{ id: "close-incident", text: "Close incident", act: decide("close", "Incident closed.") }] : [];
   const answer = el("div", { class: "answer" }, choices.length ? decisionForm(choices, { label: "Note (optional)" }) : "", decided(one, one.note));
   return {
     title: one.title, lon: one.lon, lat: one.lat, about: at.about,
-    refresh: () => settle(path, answer, (now) => now.status !== one.status, (now) => decided(now, now.note)),
+    refresh: () => settle(path, answer, status, (now) => now.status !== one.status, (now) => decided(now, now.note)),
     body: [
-      el("p", {}, badge(isOpen ? one.urgency : "none", STATUS_WORDS[one.status] ?? words(one.status)), one.cause ? ` cause: ${words(one.cause)}` : ""),
+      el("p", {}, status, one.cause ? ` cause: ${words(one.cause)}` : ""),
       facts([
         ["Since", dayTime(one.raisedAt)],
         ["Lasted", one.clearedAt ? `${duration(one.ageS)}, over at ${clockTime(one.clearedAt)}` : `${duration(one.ageS)} so far`],
@@ -50,7 +51,7 @@ export async function incidentDetail(id, follow) {
 export async function proposalDetail(id, follow) {
   const path = `/v1/proposals/${encodeURIComponent(id)}`;
   const one = await get(path);
-  const whom = listing(one.trucks) || "the trucks";
+  const whom = one.trucks.length > 2 ? plural(one.trucks.length, "truck") : listing(one.trucks) || "the trucks";
   const decide = (decision, said) => (button, by, reason) => post(`${path}/decision`, { decision, by, reason }).then(() => follow.done(said));
   const choices = [
     { id: "accept", text: `Reroute ${whom}`, primary: true, act: decide("accept", `Accepted: ${whom} rerouted.`) },
@@ -60,15 +61,16 @@ export async function proposalDetail(id, follow) {
   const answer = el("div", { class: "answer" }, one.status === "open"
     ? decisionForm(choices, { label: "Reason, when you reject: it is kept with the decision" })
     : outcome(one));
-  const { isNew, rows, same } = changes(one);
+  const status = badge(one.status === "open" ? "urgent" : "none", STATUS_WORDS[one.status]);
+  const { changeOf, dropped, rows, same } = changes(one);
   const count = (list) => (list.length ? plural(list.length, "stop") : "none");
   const causes = one.reason.split("; ");
   return {
     title: `Reroute ${whom}`,
-    before: roundLines(one.before), after: roundLines(one.after), stops: stopPoints(one.after, isNew),
-    refresh: () => settle(path, answer, (now) => one.status === "open" && now.status !== "open", outcome),
+    before: roundLines(one.before), after: roundLines(one.after), stops: stopPoints(one.after, changeOf, dropped),
+    refresh: () => settle(path, answer, status, (now) => one.status === "open" && now.status !== "open", outcome),
     body: [
-      el("p", {}, badge(one.status === "open" ? "urgent" : "none", STATUS_WORDS[one.status]), ` made at ${clockTime(one.madeAt)}`),
+      el("p", {}, status, ` made at ${clockTime(one.madeAt)}${one.trucks.length > 2 ? ` for ${listing(one.trucks)}` : ""}`),
       causes.length > 1 ? el("ul", { class: "reason" }, causes.map((cause) => el("li", {}, cause))) : el("p", { class: "reason" }, one.reason),
       el("h3", {}, "Against leaving things as they are"),
       facts([
@@ -82,7 +84,7 @@ export async function proposalDetail(id, follow) {
       one.status === "open" ? lateNote(one) : "",
       answer,
       el("h3", {}, "Rounds on the map"),
-      el("p", { class: "key" }, el("span", {}, el("span", { class: "swatch old" }), "round now"), el("span", {}, el("span", { class: "swatch" }), "round proposed"), el("span", {}, el("span", { class: "swatch number new" }, "1"), "new stop"), el("span", {}, el("span", { class: "swatch number" }, "2"), "planned stop")),
+      el("p", { class: "key" }, el("span", {}, el("span", { class: "swatch old" }), "round now"), el("span", {}, el("span", { class: "swatch" }), "round proposed"), el("span", {}, el("span", { class: "swatch number new" }, "1"), "new stop"), el("span", {}, el("span", { class: "swatch number" }, "2"), "planned stop"), dropped.length ? el("span", {}, el("span", { class: "swatch number dropped" }, "×"), "dropped stop") : ""),
       rows.length ? table(["", "Arrives", "Stop", "Truck", "Change"], rows) : "",
       same ? el("p", { class: "quiet" }, `${plural(same, "other stop")} ${same === 1 ? "keeps its time" : "keep their times"}.`) : "",
     ],
@@ -92,7 +94,7 @@ export async function proposalDetail(id, follow) {
 // A proposal that waits long promises times that are over.
 function lateNote(one) {
   const next = one.after.flatMap((round) => stopsAhead(round)).map((stop) => stop.arrive).sort()[0];
-  return next && Date.parse(next) < nowMs() ? el("p", { class: "outcome" }, `This was reckoned at ${clockTime(one.madeAt)}. Its first stop was to be reached at ${clockTime(next)}: expect later times.`) : "";
+  return next && nowMs() - Date.parse(next) > LATE_MS ? el("p", { class: "outcome" }, `This was reckoned at ${clockTime(one.madeAt)}. Its first stop was to be reached at ${clockTime(next)}: expect later times.`) : "";
 }
 
 // The stops that change, in the order in which they are driven, with the numbers that they have on the map.
@@ -110,8 +112,9 @@ function changes(one) {
       else same += 1;
     });
   }
-  for (const [job, { stop, round }] of earlier) if (!kept.has(job) && !stop.done) rows.push(["", clockTime(stop.arrive), stop.name || stop.place, round.name, "dropped"]);
-  return { rows, same, isNew: (stop, round) => earlier.get(stop.job)?.round.truck !== round.truck };
+  const gone = [...earlier.values()].filter(({ stop }) => !kept.has(stop.job) && !stop.done);
+  rows.push(...gone.map(({ stop, round }) => ["×", clockTime(stop.arrive), stop.name || stop.place, round.name, "dropped"]));
+  return { rows, same, dropped: gone.map(({ stop }) => stop), changeOf: (stop, round) => (earlier.get(stop.job)?.round.truck === round.truck ? "same" : "new") };
 }
 
 // Who decides, why, and the buttons. What is sent cannot be taken back, so a press needs all that it stands for to be there.
@@ -159,12 +162,14 @@ function newer(onProposal) {
 }
 
 // Somebody else, or the planner, may have settled it meanwhile. Only the answer is changed: nobody reads on in a text that jumped away.
-async function settle(path, answer, isSettled, outcome) {
+async function settle(path, answer, status, isSettled, outcome) {
   const now = await get(path);
   if (!isSettled(now) || !answer.isConnected) return;
   const hadFocus = answer.contains(document.activeElement);
   const note = el("div", { tabindex: "-1", role: "status" }, outcome(now));
   answer.replaceChildren(note);
+  status.textContent = STATUS_WORDS[now.status];
+  status.dataset.state = "none";
   if (hadFocus) note.focus({ preventScroll: true });
 }
 

@@ -8,9 +8,16 @@ export const roundLines = (rounds) => collection(rounds.filter((r) => r.path?.le
 /** Trucks whose position is known. */
 export const truckPoints = (trucks) => collection(trucks.filter((t) => typeof t.lon === "number" && typeof t.lat === "number").map((t) => feature({ id: t.id, name: t.name }, "Point", [t.lon, t.lat])));
 
-/** Stops that are still ahead, numbered per round as they are driven. `isNew(stop, round)` marks those that were not in it before. */
-export function stopPoints(rounds, isNew = () => false) {
-  return collection(rounds.flatMap((round) => stopsAhead(round).map((stop, i) => feature({ n: String(i + 1), isNew: isNew(stop, round), place: stop.place }, "Point", [stop.lon, stop.lat]))));
+/**
+ * Stops that are still ahead, numbered per round as they are driven. `changeOf(stop, round)` is "new" for those that were
+ * not in it before; `dropped` are stops that nobody drives to any more.
+ */
+export function stopPoints(rounds, changeOf = () => "same", dropped = []) {
+  const point = (stop, n, change) => feature({ n, change }, "Point", [stop.lon, stop.lat]);
+  return collection([
+    ...dropped.map((stop) => point(stop, "×", "dropped")),
+    ...rounds.flatMap((round) => stopsAhead(round).map((stop, i) => point(stop, String(i + 1), changeOf(stop, round)))),
+  ]);
 }
 
 /** The stops of a round at which something is still to be done. */

@@ -6,6 +6,8 @@ import { EMPTY } from "./geojson.js";
 import { signPictures } from "./signs.js";
 
 const CLICK_REACH_PX = 14;
+// Below this zoom the numbers of a whole day's stops would lie on one another; those that change are shown always.
+const NUMBERS_FROM_ZOOM = 13.5;
 const START_LIMIT_MS = 15_000;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -15,7 +17,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 export async function liveMap(target, bounds, onChoose) {
   const maplibre = await import("./vendor/maplibre-gl/maplibre-gl.mjs");
   maplibre.setWorkerUrl(new URL("./vendor/maplibre-gl/maplibre-gl-worker.mjs", import.meta.url).href);
-  const style = { version: 8, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": color("--ground") } }] };
+  const style = { version: 8, transition: { duration: 0, delay: 0 }, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": color("--ground") } }] };
   const map = new maplibre.Map({ container: target, style, bounds, fitBoundsOptions: { padding: 24 }, attributionControl: false, dragRotate: false, pitchWithRotate: false, fadeDuration: 0 });
   try {
     await started(map);
@@ -38,13 +40,14 @@ export async function liveMap(target, bounds, onChoose) {
   for (const name of Object.keys(data)) map.addSource(name, { type: "geojson", data: EMPTY });
   for (const layer of layers()) map.addLayer(layer);
   loadStreets(map, maplibre, set);
-  dark.addEventListener("change", () => {
+  const dress = () => {
     for (const [name, image] of signPictures()) map.updateImage(name, image);
     map.setPaintProperty("ground", "background-color", color("--ground"));
-    for (const layer of layers()) for (const [key, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, key, value);
-  });
+    for (const { id, paint } of layers()) for (const [key, value] of Object.entries(paint ?? {})) if (key.endsWith("color")) map.setPaintProperty(id, key, value);
+  };
+  dark.addEventListener("change", dress);
   choosing(map, onChoose);
-  printing(map, target);
+  printing(map, target, dress);
 
   let away = null;
   return {
@@ -60,6 +63,7 @@ export async function liveMap(target, bounds, onChoose) {
       set("stops", stops ?? EMPTY);
       set("chosen", isPlace ? { type: "Feature", properties: {}, geometry: { type: "Point", coordinates: [lon, lat] } } : EMPTY);
       map.setPaintProperty("rounds", "line-opacity", after ? 0.15 : 0.45);
+      map.setPaintProperty("places", "icon-opacity", after ? ["match", ["get", "state"], "urgent", 1, 0.35] : 1);
       const points = [before, after].flatMap((c) => c?.features ?? []).flatMap((f) => f.geometry.coordinates);
       if (points.length > 1 || isPlace) away ??= { center: map.getCenter(), zoom: map.getZoom() };
       if (points.length > 1) map.fitBounds(points.reduce((b, p) => b.extend(p), new maplibre.LngLatBounds(points[0], points[0])), { padding: 40, maxZoom: 15, animate: !still.matches });
@@ -106,16 +110,21 @@ function choosing(map, onChoose) {
   }
 }
 
-// A canvas of WebGL is empty when the printer asks for it: what it showed is kept as a picture.
-function printing(map, target) {
+// A canvas of WebGL is empty when the printer asks for it: what it shows is kept as a picture, in the colours of paper.
+function printing(map, target, dress) {
   const picture = el("img", { class: "print-map", alt: "Map of the city", hidden: true });
   target.append(picture);
+  const root = document.documentElement;
   addEventListener("beforeprint", () => {
+    root.dataset.for = "print";
+    dress();
     map.redraw();
     picture.src = map.getCanvas().toDataURL();
     picture.hidden = false;
   });
   addEventListener("afterprint", () => {
+    delete root.dataset.for;
+    dress();
     picture.hidden = true;
     picture.removeAttribute("src");
   });
@@ -124,6 +133,7 @@ function printing(map, target) {
 function layers() {
   const line = (id, paint, layout = {}) => ({ id, source: id, type: "line", layout: { "line-cap": "round", "line-join": "round", ...layout }, paint });
   const order = ["match", ["get", "state"], "urgent", 3, "watch", 2, "unknown", 1, 0];
+  const isSame = ["==", ["get", "change"], "same"];
   const text = { "text-color": color("--ink"), "text-halo-color": color("--ground"), "text-halo-width": 1.5 };
   return [
     line("streets", { "line-color": color("--street"), "line-width": ["interpolate", ["linear"], ["zoom"], 11, ["match", ["get", "class"], "major", 1.4, 0.5], 16, ["match", ["get", "class"], "major", 8, 4]] }),
@@ -135,8 +145,8 @@ function layers() {
     { id: "arrows", source: "after", type: "symbol", layout: { "symbol-placement": "line", "symbol-spacing": 90, "icon-image": "arrow", "icon-size": 0.8, "icon-allow-overlap": true, "icon-ignore-placement": true } },
     { id: "chosen", source: "chosen", type: "circle", paint: { "circle-radius": 16, "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": color("--accent"), "circle-stroke-width": 3 } },
     { id: "places", source: "places", type: "symbol", layout: { "icon-image": ["match", ["get", "kind"], "depot", "depot", "unloading-site", "depot", ["concat", "sign-", ["get", "state"]]], "icon-allow-overlap": true, "icon-size": ["interpolate", ["linear"], ["zoom"], 11, 0.55, 15, 1], "symbol-sort-key": order } },
-    { id: "stops", source: "stops", type: "circle", paint: { "circle-radius": 9, "circle-color": ["case", ["get", "isNew"], color("--accent"), color("--surface")], "circle-stroke-color": color("--accent"), "circle-stroke-width": 2 } },
-    { id: "stop-numbers", source: "stops", type: "symbol", layout: { "text-field": ["get", "n"], "text-size": 11, "text-allow-overlap": true, "text-ignore-placement": true }, paint: { "text-color": ["case", ["get", "isNew"], color("--on-accent"), color("--ink")] } },
+    { id: "stops", source: "stops", type: "circle", paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 12.5, ["case", isSame, 3, 9], NUMBERS_FROM_ZOOM, 9], "circle-color": ["match", ["get", "change"], "new", color("--accent"), "dropped", color("--unknown"), color("--surface")], "circle-stroke-color": ["match", ["get", "change"], "dropped", color("--surface"), color("--accent")], "circle-stroke-width": 2 } },
+    { id: "stop-numbers", source: "stops", type: "symbol", filter: ["any", ["!", isSame], [">=", ["zoom"], NUMBERS_FROM_ZOOM]], layout: { "text-field": ["get", "n"], "text-size": 11, "text-allow-overlap": true, "text-ignore-placement": true }, paint: { "text-color": ["match", ["get", "change"], "new", color("--on-accent"), "dropped", color("--surface"), color("--ink")] } },
     { id: "trucks", source: "trucks", type: "symbol", layout: { "icon-image": "truck", "icon-allow-overlap": true, "text-field": ["get", "name"], "text-size": 12, "text-offset": [0, 1.2], "text-anchor": "top", "text-optional": true, "text-variable-anchor": ["top", "bottom", "left", "right"], "text-radial-offset": 1 }, paint: text },
   ];
 }

@@ -68,8 +68,8 @@ function lines(collection, project, name) {
 function numbers(collection, project) {
   return collection.features.flatMap((f) => {
     const [x, y] = project(f.geometry.coordinates);
-    const kind = f.properties.isNew ? "stop new" : "stop";
-    const text = draw("text", { class: kind, x, y: y + 4 }, f.properties.n);
-    return [draw("circle", { class: kind, cx: x, cy: y, r: 9 }), text];
+    const { n, change } = f.properties;
+    if (change === "same") return [draw("circle", { class: "stop same", cx: x, cy: y, r: 4 })];
+    return [draw("circle", { class: `stop ${change}`, cx: x, cy: y, r: 9 }), draw("text", { class: change, x, y: y + 4 }, n)];
   });
 }
