@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Callable
 
 import msgspec
 
@@ -10,7 +9,7 @@ from broker.client import Loop, MqttClient
 from broker.codec import BadBody, Command, decode_status, encode_command
 from broker.topics import BadTopic, down_topic, parse_topic, up_topic
 from city.clock import Clock
-from city.plans import Plan
+from city.plans import Plan, Round
 from city.register import Register
 
 logger = logging.getLogger(__name__)
@@ -29,8 +28,8 @@ class Dispatcher:
     ----------
     address
         Host and port of the broker; None = there is none.
-    on_change
-        Called (from the network's thread) when the connection comes or goes.
+    client_id
+        Name at the broker; empty = that of the city's one service.
     """
 
     def __init__(
@@ -40,13 +39,11 @@ class Dispatcher:
         address: tuple[str, int] | None,
         *,
         client_id: str = "",
-        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._register = register
         self._clock = clock
         self._address = address
-        self._on_change = on_change
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._wanted: dict[str, Command] = {}
         self._unsent: set[str] = set()
         self._device_of = {
@@ -63,7 +60,6 @@ class Dispatcher:
             self._client = MqttClient(*address, client_id or f"ronde-service-{register.city}", max_retry_s=5.0)
             self._client.on_message = self._heard
             self._client.on_connected = self._connected
-            self._client.on_disconnected = lambda _: self._on_change()
 
     @property
     def status(self) -> str:
@@ -114,7 +110,7 @@ class Dispatcher:
             self._thread.join(timeout=5)
 
     def send(self, plan: Plan, trucks: list[str], expires_s: dict[str, float]) -> None:
-        """Tell these trucks to follow their round of a plan.
+        """Tell these trucks to follow their round of a plan; one that has none in it is told that it has none any more.
 
         Parameters
         ----------
@@ -123,9 +119,10 @@ class Dispatcher:
         """
         by_truck = {one.truck: one for one in plan.rounds}
         for truck in trucks:
-            if truck not in by_truck or truck not in self._device_of:
+            if truck not in self._device_of:
                 continue
-            body = msgspec.to_builtins(msgspec.structs.replace(by_truck[truck], path=()))
+            round_ = by_truck.get(truck) or Round(truck, (), 0.0, 0.0)
+            body = msgspec.to_builtins(msgspec.structs.replace(round_, path=()))
             command = Command(
                 id=f"{plan.id}-{truck}"[-64:],
                 expires_at_ms=round(expires_s[truck] * 1000),
@@ -140,10 +137,15 @@ class Dispatcher:
     def _run(self) -> None:
         assert self._loop is not None  # noqa: S101 - connect() made it before this thread began
         while not self._stop.is_set():
-            self._loop.run_once(1.0)
+            try:
+                self._loop.run_once(1.0)
+            except Exception:
+                logger.exception("The connection to the broker has met a fault; it goes on.")
+                self._stop.wait(1.0)
         self._loop.close()
 
     def _publish(self, truck: str) -> None:
+        # Under the lock to the end: a round that is being sent again must not overtake the one that took its place.
         with self._lock:
             command = self._wanted.get(truck)
             if command is None or self._client is None:
@@ -152,13 +154,11 @@ class Dispatcher:
                 del self._wanted[truck]
                 self._unsent.discard(truck)
                 return
-        topic = down_topic(self._register.city, self._device_of[truck], "command")
-        sent = self._client.publish(topic, encode_command(command), qos=1, retain=True)
-        if sent:
-            with self._lock:
+            topic = down_topic(self._register.city, self._device_of[truck], "command")
+            if self._client.publish(topic, encode_command(command), qos=1, retain=True):
                 self._unsent.discard(truck)
-        else:
-            logger.warning("The round of %s waits: the broker does not answer.", truck)
+            else:
+                logger.warning("The round of %s waits: the broker does not answer.", truck)
         if self._loop is not None:
             self._loop.wake()
 
@@ -167,7 +167,6 @@ class Dispatcher:
             trucks = list(self._wanted)
         for truck in trucks:
             self._publish(truck)
-        self._on_change()
 
     def _heard(self, topic: str, payload: bytes) -> None:
         try:

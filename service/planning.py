@@ -37,6 +37,7 @@ _LEAST_SHIFT_S = 1800.0
 # So many of the containers with a sensor have to be known for a plan of the day to be called complete.
 _ENOUGH_KNOWN = 0.9
 _MAY_BE_UNREAD = 200
+_DAY_S = 86_400.0
 # Real seconds until what failed is tried again.
 _RETRY_S = 15.0
 
@@ -350,18 +351,23 @@ class Planner:
         self.fault = ""
         if running.request.plan is None or (running.completes and running.request.plan == self._plan):
             self._use(answer)
+        elif running.completes:
+            # A proposal was accepted meanwhile: what is missing has to be added to that plan now.
+            self._incomplete = True
         elif self._plan is not None and running.request.plan.id == self._plan.id:
             self._propose(running, answer, snapshot)
 
     def _use(self, answer: SolveAnswer) -> None:
         plan = answer.plan
         now_s = self._clock.now_s()
+        before = self.todays_plan(now_s)
         self._desk.put_plan(plan)
         self._desk.set_current_plan(plan.id, now_s, PLANNER)
         self._desk.supersede_open_proposals(now_s, PLANNER)
         self._plan = plan
         self._told_at_s = now_s
-        self._send(plan, [one.truck for one in plan.rounds])
+        rounds = (*plan.rounds, *(before.rounds if before else ()))
+        self._send(plan, sorted({one.truck for one in rounds}))
         self._publish("plan", {"id": plan.id})
         logger.info(
             "The plan of the day is made: %d rounds, %.0f km, %d jobs, %d left for another day.",
@@ -430,7 +436,10 @@ class Planner:
         expires = {
             one.truck: one.stops[-1].leave_s + self._planning.command_margin_s for one in plan.rounds if one.stops
         }
-        self._dispatcher.send(plan, [one for one in trucks if one in expires], expires)
+        # A truck that has no round any more is told so: what it was told before would hold otherwise.
+        for truck in set(trucks) - expires.keys():
+            expires[truck] = local_midnight(self._clock.now_s(), self._timezone) + _DAY_S
+        self._dispatcher.send(plan, trucks, expires)
 
     def _failed(self, problem: str) -> None:
         self.fault = problem

@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import pytest
 
 from broker.client import Loop, MqttClient
@@ -215,6 +216,14 @@ def test_a_truck_that_was_away_gets_its_round_and_an_expired_one_is_not_sent(cit
             dispatcher.send(plan, ["crane-1"], {"crane-1": clock.now_s() + 1})
             until(lambda: silent.rounds("cab-crane-1"))
             assert silent.rounds("cab-crane-2") == []
+
+            without = msgspec.structs.replace(
+                plan, id="without", rounds=tuple(one for one in plan.rounds if one.truck != "crane-2")
+            )
+            dispatcher.send(without, ["crane-2"], {"crane-2": clock.now_s() + 60})
+            until(lambda: silent.rounds("cab-crane-2"))
+            told = silent.rounds("cab-crane-2")[-1].arguments
+            assert (told["plan"], told["round"]["truck"], told["round"]["stops"]) == ("without", "crane-2", [])
         finally:
             silent.close()
             dispatcher.close()
