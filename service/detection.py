@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 CATCH_UP_ENTRIES = 1000
 _SNAPSHOT_EVERY_S = 1.0
 _ALL = 1_000_000
+# Real seconds until what failed is tried again.
+_RETRY_S = 2.0
 
 
 class DetectionLoop:
@@ -82,18 +84,24 @@ class DetectionLoop:
             self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        try:
-            self._catch_up()
-            while not self._stop.is_set():
-                began_s = time.monotonic()
-                self.fault = ""
+        is_caught_up = False
+        while not self._stop.is_set():
+            began_s = time.monotonic()
+            more = False
+            try:
+                if not is_caught_up:
+                    self._catch_up()
+                    is_caught_up = True
                 more = self._tick()
-                if not more:
-                    self._stop.wait(max(0.0, self._tick_s - (time.monotonic() - began_s)))
-        except Exception as error:
-            # The page keeps answering with what is known, and says in /v1/health that it is getting old.
-            self.fault = str(error) or type(error).__name__
-            logger.exception("Detection has stopped.")
+            except Exception as error:
+                # The page keeps answering with what is known, and says in /v1/health that it is getting old.
+                said = str(error) or type(error).__name__
+                if said != self.fault:
+                    logger.exception("Detection waits; it is tried again.")
+                self.fault = said
+                self._stop.wait(_RETRY_S)
+            if not more:
+                self._stop.wait(max(0.0, self._tick_s - (time.monotonic() - began_s)))
 
     def _catch_up(self) -> None:
         entries = self._reader.count()
@@ -111,8 +119,9 @@ class DetectionLoop:
         taken = self._take(CATCH_UP_ENTRIES)
         if not taken:
             self._note(self._detectors.feed([], self._clock.now_s()))
-        written = self._write_down()
+        written, fault = self._write_down()
         self._show(written, self._reader.count(), ready=True)
+        self.fault = fault
         return taken == CATCH_UP_ENTRIES
 
     def _take(self, limit: int) -> int:
@@ -164,20 +173,22 @@ class DetectionLoop:
                 over = msgspec.structs.replace(known, cleared_at_s=self._clock.now_s(), status="closed")
                 self._unwritten[known.id] = over
 
-    def _write_down(self) -> list[Incident]:
+    def _write_down(self) -> tuple[list[Incident], str]:
+        """Return the incidents that the desk has taken, and what is wrong with it, if anything is."""
         written: list[Incident] = []
+        fault = ""
         for incident in list(self._unwritten.values()):
             try:
                 written.append(self._desk.put_incident(incident))
             except TransientError as error:
-                self.fault = str(error)
+                fault = str(error)
                 logger.warning("The desk does not take incidents now: %s", error)
                 break
             except Exception as error:
-                self.fault = f"Incident {incident.id} cannot be kept: {error}"
+                fault = f"Incident {incident.id} cannot be kept: {error}"
                 logger.exception("Incident %s cannot be kept.", incident.id)
             del self._unwritten[incident.id]
-        return written
+        return written, fault
 
     def _show(self, incidents: list[Incident], entries: int, *, ready: bool) -> None:
         snapshot = self._detectors.snapshot(self._clock.now_s(), self._position, entries, ready)

@@ -204,24 +204,27 @@ class Runtime:
         self.hub.publish("trucks", self.trucks().model_dump(mode="json", by_alias=True))
 
     def _plan(self) -> None:
+        fault = ""
         while not self._stop.wait(max(0.2, self.settings.service.tick_s)):
             try:
                 self.planner.step(self.snapshot, self.lasting_incidents())
                 self.announce_attention()
-            except RondeError as error:
-                self.planner.fault = str(error)
-                logger.warning("Planning waits: %s", error)
+                if fault and self.planner.fault == fault:
+                    self.planner.fault = ""
+                fault = ""
             except Exception as error:
-                self.planner.fault = str(error) or type(error).__name__
-                logger.exception("Planning failed; it is tried again.")
+                said = str(error) or type(error).__name__
+                if said != fault:
+                    logger.warning("Planning waits: %s", said, exc_info=not isinstance(error, RondeError))
+                self.planner.fault = fault = said
 
     def _check_series(self) -> None:
         while not self._stop.is_set():
             try:
                 self.series.check()
                 self.series_problem = ""
-            except RondeError as error:
-                self.series_problem = str(error)
+            except Exception as error:
+                self.series_problem = str(error) or type(error).__name__
             self._stop.wait(_SERIES_CHECK_EVERY_S)
 
 

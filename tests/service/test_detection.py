@@ -108,6 +108,40 @@ def test_rows_that_a_model_cannot_take_are_left_out_and_said_but_do_not_blind_th
         until(lambda: desk.incidents("open"))
 
 
+def test_what_fails_once_is_tried_again_and_said_meanwhile(city, desk):
+    city.history(hours=3)
+    faults = []
+    shown = []
+
+    class Moody(Detectors):
+        """Fails when it is asked what is known for the first time after the catch-up."""
+
+        def snapshot(self, now_s, position, entries, ready):
+            if ready and not faults:
+                faults.append("seen")
+                raise OSError("the disk was away")
+            return super().snapshot(now_s, position, entries, ready)
+
+    loop = DetectionLoop(
+        LedgerReader(city.folder / "ledger"),
+        city.register,
+        Moody(city.register, PlanningSettings()),
+        desk,
+        city.stopped_clock(),
+        tick_s=0.05,
+        on_snapshot=lambda snapshot, _: shown.append(snapshot),
+    )
+    loop.start()
+    try:
+        assert until(lambda: loop.fault) == "the disk was away"
+        until(lambda: shown and shown[-1].ready)
+        until(lambda: not loop.fault)
+        city.dump("kamer-2")
+        until(lambda: desk.incidents("open"))
+    finally:
+        loop.stop()
+
+
 def test_a_device_that_tells_what_it_kept_is_late_not_silent(city, desk):
     readings = [
         Reading(round((MONDAY_S - 40 * HOUR_S + 60 * n) * 1000), "arm-0", "traffic", {"vehicle_count": 5.0 + n % 3}, 60)
