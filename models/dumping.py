@@ -388,7 +388,9 @@ class DumpingModel:
         for i, at in zip(e, at_s, strict=True):
             sure = float(np.clip(1.0 - s.belief[i, 0].sum(), 0.0, 1.0))
             over_at = max(float(at), float(s.raised_at_s[i]))
-            findings.append(self._finding(s, int(i), float(s.raised_at_s[i]), sure, (Evidence(text, "", at),), over_at))
+            findings.append(
+                self._finding(s, int(i), float(s.raised_at_s[i]), sure, (Evidence(text, "", float(at)),), over_at)
+            )
             s.raised_at_s[i], s.quiet_until_s[i] = np.nan, over_at + self.parameters.refractory_s
 
     def _finding(

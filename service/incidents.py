@@ -91,11 +91,11 @@ class IncidentBook:
                 entity=finding.entity,
                 lon=position.lon,
                 lat=position.lat,
-                raised_at_s=float(finding.raised_at_s),
+                raised_at_s=finding.raised_at_s,
                 cleared_at_s=None,
                 cause=finding.cause,
-                probability=float(finding.probability),
-                severity=float(finding.severity),
+                probability=finding.probability,
+                severity=finding.severity,
                 evidence=(),
             )
             self._lasting[site] = set()
@@ -114,20 +114,14 @@ class IncidentBook:
 
 def _joined(incident: Incident, finding: Finding, cleared_at_s: float | None) -> Incident:
     evidence: dict[str, Evidence] = {one.text: one for one in incident.evidence}
-    evidence.update({one.text: _plain(one) for one in finding.evidence})
+    evidence.update({one.text: one for one in finding.evidence})
     return msgspec.structs.replace(
         incident,
-        raised_at_s=float(min(incident.raised_at_s, finding.raised_at_s)),
-        cleared_at_s=None if cleared_at_s is None else float(cleared_at_s),
+        raised_at_s=min(incident.raised_at_s, finding.raised_at_s),
+        cleared_at_s=cleared_at_s,
         cause=finding.cause or incident.cause,
-        probability=float(max(incident.probability, finding.probability)),
-        severity=float(max(incident.severity, finding.severity)),
+        probability=max(incident.probability, finding.probability),
+        severity=max(incident.severity, finding.severity),
         evidence=tuple(list(evidence.values())[-_MAX_EVIDENCE:]),
         status="open" if cleared_at_s is None else "closed",
     )
-
-
-def _plain(evidence: Evidence) -> Evidence:
-    """Return evidence in Python's own numbers: a model's may be numpy's, which no store and no JSON takes."""
-    value = None if evidence.value is None else float(evidence.value)
-    return msgspec.structs.replace(evidence, at_s=float(evidence.at_s), value=value)

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -92,6 +93,11 @@ class ModelContract:
         assert found == []
         state, found = model.update(state, part(rows, slice(0, 0), now_s=float(rows.at_s[0]) + 60))
         assert found == []
+
+    def test_findings_are_in_pythons_own_numbers(self, model: Any, rows: Rows) -> None:
+        """JSON and the stores take no others."""
+        _, found = model.update(model.initial_state(), rows)
+        assert msgspec.json.decode(msgspec.json.encode(found), type=list[Finding]) == found
 
     def test_findings_are_well_formed(self, model: Any, rows: Rows) -> None:
         _, found = model.update(model.initial_state(), rows)

@@ -1,5 +1,3 @@
-import numpy as np
-
 from city.findings import Evidence, Finding, finding_id
 from service.incidents import IncidentBook
 from tests.service.small_city import SmallCity
@@ -45,14 +43,6 @@ def test_an_emptying_and_a_full_container_are_no_incidents(tmp_path):
 def test_a_finding_heard_of_only_when_it_is_over_is_kept_as_over(tmp_path):
     (only,) = book(tmp_path).take([finding("dumping", "kamer-2", 0.0, 50.0)])
     assert (only.cleared_at_s, only.status) == (50.0, "closed")
-
-
-def test_evidence_in_numpys_numbers_becomes_plain(tmp_path):
-    odd = finding(
-        "dumping", "kamer-2", np.float64(5), evidence=(Evidence("x", "fill_ratio", np.float64(5), np.float64(1)),)
-    )
-    (one,) = book(tmp_path).take([odd])
-    assert {type(one.raised_at_s), type(one.evidence[0].at_s), type(one.evidence[0].value)} == {float}
 
 
 def test_the_same_findings_make_the_same_incidents_in_every_replay(tmp_path):
