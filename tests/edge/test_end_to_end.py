@@ -128,11 +128,11 @@ def test_in_quiet_times_each_reading_is_sent_once(broker, town):
     tiny = one.start_ingest()
     agent = one.agents["k1"]
     one.run(0.5)
-    for n in range(200):
+    for n in range(60):
         agent.enqueue("readings", [reading(n)])
         one.run(0.002)
     assert one.run(5, one.is_drained)
-    assert (tiny.messages, tiny.refused, tiny.count()) == (200, 0, 200)
+    assert (tiny.messages, tiny.refused, tiny.count()) == (60, 0, 60)
     assert agent.resent == 0
 
 
@@ -198,7 +198,8 @@ def test_deleting_on_the_brokers_word_would_lose_readings(tmp_path, kind, town):
     """The negative control: what the broker had confirmed to the device is not in the ledger."""
     port = free_port()
     running = start_broker(tmp_path / "broker", kind=kind, port=port)
-    one = town(port, "k1", ack_timeout_s=60.0)
+    # The new broker confirms what comes before ingest has subscribed, and throws it away: the device sends it again.
+    one = town(port, "k1", ack_timeout_s=2.0)
     tiny = one.start_ingest()
     one.run(0.3)
     # Away, but its session waits in the broker.
