@@ -22,7 +22,7 @@ from ingest.rows import rows_of
 from ingest.status import STATUS_NAME, read_status
 from ingest.views import points_of
 from ledger import LedgerReader
-from service.jobs import local_hour, local_midnight
+from service.jobs import hours_from_s, local_hour
 from service.scoreboard import (
     Compared,
     Detection,
@@ -48,7 +48,6 @@ from store.series import open_series
 
 _LEDGER_POLL_S = 0.02
 _LOOK_EVERY_S = 2.0
-_DAY_S = 86_400.0
 
 PointKey = tuple[str, str, int]
 
@@ -172,6 +171,7 @@ class Figures:
         self._fixed: Future[SolveAnswer] | None = None
         self._fixed_problem = ""
         self._from_s = clock.now_s()
+        self._backlog: int | None = None
         self._live_from_real_s = float("inf")
         self._planted: Sequence[PlantedEvent] | None = city.planted if isinstance(city, SimulatedCity) else None
         self._witness = _Witness(fleet / "truth" / "produced.csv")
@@ -180,9 +180,9 @@ class Figures:
         self._last: Live | None = None
 
     def go_live(self) -> None:
-        """Note that the devices have connected: what they measure from now on is live, what came before is backlog."""
+        """Note that the devices have connected: what they hold now is backlog, and once it is in, the rest is live."""
         self._from_s = self._clock.now_s()
-        self._live_from_real_s = time.time()
+        self._backlog = len(self._witness.read())
 
     def close(self) -> None:
         """End the worker and close the stores."""
@@ -213,7 +213,8 @@ class Figures:
         notes = [
             "km and overflows: rounds of the crane trucks as planned for the day, accepted changes included, beside a "
             "fixed rota by the same solver; overflows count containers full at some time until the next morning",
-            "delay: real time from a device's durable commit until the reading can be read from the ledger, live ones",
+            "delay: real time from a device's durable commit until the reading can be read from the ledger, of readings "
+            "made once the devices' backlog was in",
         ]
         behind = stored.in_ledger - stored.stored - stored.unplaced
         if behind:
@@ -270,6 +271,8 @@ class Figures:
 
     def _look(self, watch: LedgerWatch, until_s: float) -> Live:
         produced = self._witness.read()
+        if math.isinf(self._live_from_real_s) and self._backlog is not None and len(watch.keys) >= self._backlog:
+            self._live_from_real_s = time.time()
         p50_ms, p99_ms = delays_ms(produced, watch.seen_real_s.copy(), self._live_from_real_s)
         status = read_status(self._data / STATUS_NAME)
         incidents = self._desk.incidents(limit=10_000)
@@ -309,7 +312,6 @@ class Figures:
             return None
         if self._fixed is None:
             register = self._register
-            midnight_s = local_midnight(plan.made_at_s, self._zone)
             day = datetime.fromtimestamp(plan.made_at_s, self._zone).date()
             self._fixed = self._pool.submit(
                 SolveRequest(
@@ -317,7 +319,7 @@ class Figures:
                     trucks=tuple(register.trucks.values()),
                     depots=tuple(register.depots.values()),
                     unloading_sites=tuple(register.unloading_sites.values()),
-                    day_start_s=midnight_s,
+                    day_start_s=hours_from_s(plan.made_at_s, self._zone),
                     now_s=local_hour(plan.made_at_s, self._planning.plan_hour, self._zone),
                     seconds=self._planning.solver_s,
                     seed=self._seed,
@@ -346,9 +348,8 @@ class Figures:
         if plan is None or not isinstance(self._city, SimulatedCity):
             return None
         if plan.id not in self._overflows:
-            midnight_s = local_midnight(plan.made_at_s, self._zone)
             from_s = local_hour(plan.made_at_s, self._planning.plan_hour, self._zone)
-            until_s = midnight_s + _DAY_S + self._planning.plan_hour * 3600.0
+            until_s = local_hour(plan.made_at_s, self._planning.plan_hour, self._zone, days=1)
             self._overflows[plan.id] = overflows(self._city, emptied_by(plan.rounds), from_s, until_s)
         return self._overflows[plan.id]
 
