@@ -43,7 +43,8 @@ class CollectionProblem:
     depots, unloading_sites
         Where trucks start and end, and where they unload.
     day_start_s
-        Local midnight of the day, in city time (s since 1970); hours of shifts and sites count from it.
+        City time (s since 1970) that hours of shifts and sites count from: local midnight, or on a day whose clocks
+        change, what makes the hours after the change those that the clock shows.
     now_s
         City time (s since 1970); nothing is planned before it.
     travel

@@ -36,6 +36,21 @@ def local_hour(at_s: float, hour: float, timezone: ZoneInfo, days: int = 0) -> f
     return day.replace(tzinfo=timezone).timestamp()
 
 
+def hours_from_s(at_s: float, timezone: ZoneInfo) -> float:
+    """Return from when the hours of shifts, sites and inner cities count on the local day that `at_s` lies in.
+
+    It is midnight, but on the two days a year on which the clocks change in the night: the hours of the day are those
+    that the clock shows.
+
+    >>> from city.clock import parse_time
+    >>> hours_from_s(parse_time("2026-03-29T10:00:00+02:00"), ZoneInfo("Europe/Amsterdam")) + 7 * 3600 == parse_time(
+    ...     "2026-03-29T07:00:00+02:00"
+    ... )
+    True
+    """
+    return local_hour(at_s, 12.0, timezone) - 12 * 3600.0
+
+
 def next_visit_s(now_s: float, planning: PlanningSettings, timezone: ZoneInfo) -> float:
     """Return by when a container that is left out now will have been visited at the next occasion."""
     return local_hour(now_s, planning.plan_hour, timezone, days=1) + planning.next_visit_margin_s
@@ -55,7 +70,7 @@ def day_jobs(register: Register, snapshot: Snapshot, planning: PlanningSettings)
         if overflow >= planning.may_probability or level >= planning.must_fill_ratio:
             container = register.containers[known.ids[i]]
             chosen[container.cluster, container.stream].append((container, level, overflow))
-    day_s = local_midnight(snapshot.now_s, ZoneInfo(register.timezone))
+    day_s = hours_from_s(snapshot.now_s, ZoneInfo(register.timezone))
     return [
         empty_job(register, cluster, stream, risks, planning, day_s)
         for (cluster, stream), risks in sorted(chosen.items())
@@ -79,7 +94,7 @@ def empty_job(
     risks
         Containers, each with its fill ratio and its probability of overflow.
     day_s
-        Local midnight; an inner city's hour counts from it.
+        An inner city's hour counts from it, see `hours_from_s`.
     incident
         What asked for it; such a job must be done.
     """
@@ -155,7 +170,7 @@ def _emptying_of(register: Register, snapshot: Snapshot, incident: Incident, pla
         level = float(known.level[i])
         if level >= 0.8:
             by_stream[container.stream].append((container, level, float(known.overflow[i])))
-    day_s = local_midnight(snapshot.now_s, ZoneInfo(register.timezone))
+    day_s = hours_from_s(snapshot.now_s, ZoneInfo(register.timezone))
     return [
         empty_job(register, incident.entity, stream, risks, planning, day_s, incident.id)
         for stream, risks in sorted(by_stream.items())

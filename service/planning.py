@@ -20,7 +20,7 @@ from routing.congestion import ObservedApproach
 from routing.replan import TruckProgress
 from service.causes import Causes, stale_jobs
 from service.dispatch import Dispatcher
-from service.jobs import day_jobs, incident_jobs, local_hour, local_midnight, open_dumpings
+from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, local_midnight, open_dumpings
 from service.progress import RoundProgress, plan_progress
 from service.reasons import proposal_reason
 from service.sentences import clock_text
@@ -213,9 +213,9 @@ class Planner:
         now_s = snapshot.now_s
         if self.todays_plan(now_s) or now_s < local_hour(now_s, self._planning.plan_hour, self._timezone):
             return False
-        midnight_s = local_midnight(now_s, self._timezone)
+        from_s = hours_from_s(now_s, self._timezone)
         ends_s = [
-            midnight_s + one.shift_start_hour * 3600.0 + one.shift_duration_s for one in self._register.trucks.values()
+            from_s + one.shift_start_hour * 3600.0 + one.shift_duration_s for one in self._register.trucks.values()
         ]
         if max(ends_s, default=0.0) < now_s + _LEAST_SHIFT_S:
             return False
@@ -291,7 +291,7 @@ class Planner:
             trucks=tuple(register.trucks.values()),
             depots=tuple(register.depots.values()),
             unloading_sites=tuple(register.unloading_sites.values()),
-            day_start_s=local_midnight(snapshot.now_s, self._timezone),
+            day_start_s=hours_from_s(snapshot.now_s, self._timezone),
             now_s=now_s,
             seconds=seconds,
             seed=self._seed,
