@@ -1,5 +1,6 @@
 """The figures of a running demonstration, read back from where things are kept."""
 
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -213,8 +214,8 @@ class Figures:
         notes = [
             "km and overflows: rounds of the crane trucks as planned for the day, accepted changes included, beside a "
             "fixed rota by the same solver; overflows count containers full at some time until the next morning",
-            "delay: real time from a device's durable commit until the reading can be read from the ledger, of readings "
-            "made once the devices' backlog was in",
+            "delay: real time from a device's durable commit until the reading can be read from the ledger, of what was "
+            "measured once the devices' backlog was in",
         ]
         behind = stored.in_ledger - stored.stored - stored.unplaced
         if behind:
