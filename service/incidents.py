@@ -29,6 +29,7 @@ class IncidentBook:
         self._merge_s = merge_s
         self._incidents: dict[_Site, Incident] = {}
         self._lasting: dict[_Site, set[str]] = {}
+        self._said: dict[_Site, set[str]] = {}
         self._members: dict[str, _Site] = {}
 
     def take(self, findings: list[Finding]) -> list[Incident]:
@@ -82,7 +83,6 @@ class IncidentBook:
         position = self._register.position(finding.entity)
         if position is None:
             return None
-        self._members[finding.id] = site
         over_s = known.cleared_at_s if known else None
         if known is None or (over_s is not None and finding.raised_at_s > over_s + self._merge_s):
             known = Incident(
@@ -98,7 +98,13 @@ class IncidentBook:
                 severity=finding.severity,
                 evidence=(),
             )
+            # What was said of the one before is over: a service runs for months.
+            for one in self._said.get(site, ()):
+                del self._members[one]
+            self._said[site] = set()
             self._lasting[site] = set()
+        self._members[finding.id] = site
+        self._said[site].add(finding.id)
         self._lasting[site].add(finding.id)
         return known
 

@@ -1,3 +1,5 @@
+import pickle
+
 from city.findings import Evidence, Finding, finding_id
 from service.incidents import IncidentBook
 from tests.service.small_city import SmallCity
@@ -59,3 +61,13 @@ def test_the_same_findings_make_the_same_incidents_in_every_replay(tmp_path):
     for one in said:
         bit_by_bit.update({incident.id: incident for incident in other.take([one])})
     assert at_once == bit_by_bit
+
+
+def test_a_site_where_it_happens_every_day_for_years_takes_no_more_room(tmp_path):
+    incidents = book(tmp_path)
+    sizes = []
+    for day in range(1000):
+        at_s = 1e9 + 86_400.0 * day
+        incidents.take([finding("dumping", "kamer-2", at_s), finding("dumping", "kamer-2", at_s, at_s + 600.0)])
+        sizes.append(len(pickle.dumps(incidents)))
+    assert sizes[-1] < 1.1 * sizes[10]
