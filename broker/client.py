@@ -42,13 +42,17 @@ class Will(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A message that waits for `MqttClient.acknowledge`."""
+    """A message that waits for `MqttClient.acknowledge`.
+
+    `again` says that the broker has handed it over before: mosquitto tells, rumqttd does not.
+    """
 
     topic: str
     payload: bytes
     qos: int
     connection: int
     number: int
+    again: bool = False
 
 
 class MqttClient:
@@ -373,7 +377,8 @@ class MqttClient:
             return
         payload = bytes(message.payload)
         if self._manual_ack:
-            _call(self.on_delivery, Delivery(topic, payload, message.qos, self.connections, message.mid))
+            delivery = Delivery(topic, payload, message.qos, self.connections, message.mid, message.dup)
+            _call(self.on_delivery, delivery)
         else:
             _call(self.on_message, topic, payload)
 

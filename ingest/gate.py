@@ -41,7 +41,7 @@ RejectReason = MessageReason | ReadingFaultReason
 
 
 class Arrival(NamedTuple):
-    """A message as it came: `again` says that the broker had handed it over before (the DUP flag of MQTT)."""
+    """A message as it came: `again` says that the broker may have handed it over before."""
 
     topic: str
     message: bytes

@@ -18,7 +18,8 @@ from ingest.status import Counters
 from ledger import Ledger
 
 LEAVES: tuple[UpLeaf, ...] = ("readings", "events", "plain")
-# After a connection is made the broker hands over again what was not acknowledged on the one before.
+# After a connection is made the broker hands over again what was not acknowledged on the one before; not every broker
+# says so of each message.
 _AGAIN_S = 5.0
 _DISK_RETRY_S = 1.0
 _TOPIC_CHARACTERS = 200
@@ -153,7 +154,7 @@ class Receiver:
 
     def _delivered(self, delivery: Delivery) -> None:
         elapsed_s = time.monotonic()
-        again = elapsed_s - self._connected_s < _AGAIN_S
+        again = delivery.again or elapsed_s - self._connected_s < _AGAIN_S
         arrival = Arrival(delivery.topic, delivery.payload, self._clock.now_s(), again)
         self._waiting.append(_Received(arrival, delivery, elapsed_s))
         if len(self._waiting) >= self._group:

@@ -259,6 +259,24 @@ def test_a_register_that_is_replaced_counts_at_once(field: Field) -> None:
     assert field.run(until=lambda: bool(field.acks))
 
 
+def test_what_the_broker_says_it_hands_over_again_is_stored_once_however_late_it_comes(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long redelivery takes more than the seconds in which everything is taken for a repeat."""
+    if field.broker.kind != "mosquitto":
+        pytest.skip("rumqttd does not say so")
+    monkeypatch.setattr("ingest.receiver._AGAIN_S", 0.0)
+    field.send(PLAIN, "bare", "plain")
+    while not field.receiver.step(0.02):
+        pass
+    field.lose()
+    field.connect()
+    assert field.run(until=lambda: field.receiver.counters.duplicates == 1)
+    assert field.entries() == [("bare", 0)]
+    field.send(PLAIN, "bare", "plain")
+    assert field.run(until=lambda: len(field.entries()) == 2)
+
+
 def test_a_disk_that_takes_nothing_makes_the_broker_wait_and_loses_nothing(
     field: Field, caplog: pytest.LogCaptureFixture
 ) -> None:
