@@ -214,8 +214,8 @@ class Figures:
         notes = [
             "km and overflows: rounds of the crane trucks as planned for the day, accepted changes included, beside a "
             "fixed rota by the same solver; overflows count containers full at some time until the next morning",
-            "delay: real time from a device's durable commit until the reading can be read from the ledger, of what was "
-            "measured once the devices' backlog was in",
+            "delay: real time from a device's durable commit until the reading can be read from the ledger, "
+            "of what was measured once the devices' backlog was in",
         ]
         behind = stored.in_ledger - stored.stored - stored.unplaced
         if behind:
