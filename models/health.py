@@ -130,10 +130,6 @@ class HealthModel:
         findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
         return s, findings
 
-    def silent_after_s(self, state: HealthState) -> Floats:
-        """Return how long each sensor may say nothing before it counts as silent, ``(n,)``, s."""
-        return self._allowed_silence_s(state, np.arange(len(self.entities)))
-
     def _allowed_silence_s(self, s: HealthState, e: Integers) -> Floats:
         p = self.parameters
         known = np.isfinite(self._given_s[e]) | (s.rows[e] >= p.learnt_rows)

@@ -1,6 +1,5 @@
 """The web application: API, live events, pages, and the headers that every answer carries."""
 
-import json
 from pathlib import Path
 
 from fastapi import FastAPI, Response
@@ -119,8 +118,3 @@ class Pages(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers.setdefault("Cache-Control", "no-cache")
         return response
-
-
-def openapi_text(app: FastAPI) -> str:
-    """Return the API's description as JSON."""
-    return json.dumps(app.openapi(), indent=2, ensure_ascii=False)
