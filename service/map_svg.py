@@ -12,7 +12,7 @@ _MARGIN = 24.0
 _STYLE = """
 .ground{fill:#f4f4f2}.street{fill:none;stroke:#d0d0cc;stroke-width:1}.street.major{stroke-width:2.2}
 .round{fill:none;stroke:#23527c;stroke-width:2;opacity:.5}
-.ok{fill:#5b7f95}.watch{fill:#e0a030}.urgent{fill:#b3261e}.unknown{fill:url(#hatch);stroke:#707070}
+.ok{fill:#5b7f95}.watch{fill:#855600}.urgent{fill:#b3261e}.unknown{fill:url(#hatch);stroke:#707070}
 .depot{fill:#333}.truck{fill:#23527c;stroke:#fff;stroke-width:1.5}
 text{font:11px sans-serif;fill:#222}
 @media (prefers-color-scheme:dark){.ground{fill:#1d1f21}.street{stroke:#3a3d40}text{fill:#ddd}.depot{fill:#ccc}

@@ -5,7 +5,11 @@ from typing import NamedTuple
 
 from city.plans import Plan, Round
 from city.register import Register
+from routing.geometry import distance_m
 from service.snapshot import Snapshot, Visit
+
+# No truck says that it is home: one that is this close to where its round ends is.
+_HOME_M = 150.0
 
 
 class RoundProgress(NamedTuple):
@@ -71,6 +75,10 @@ def _round_progress(one: Round, visited: dict[str, float], snapshot: Snapshot, t
         next_index = _undone(one, done_at_s, next_index + 1)
         volume_m3, planned_kg = _aboard(one, done_at_s, next_index)
     lon, lat = (row.values.get("lon_deg"), row.values.get("lat_deg")) if row else (None, None)
+    is_last = next_index == len(one.stops) - 1 and one.stops[next_index].kind == "end"
+    if is_last and row and row.at_s > last_at_s and lon is not None and lat is not None:
+        end = one.stops[next_index]
+        next_index += int(distance_m(lon, lat, end.lon, end.lat) <= _HOME_M)
     return RoundProgress(
         one.truck,
         lon,

@@ -71,6 +71,14 @@ def test_visits_are_jobs_done_and_what_is_aboard_follows_from_them(detectors):
     assert done_jobs(PLAN, snapshot.visits) == {"j1": "crane-1"}
 
 
+@pytest.mark.parametrize(("lon", "is_home"), [(6.55, True), (6.56, False)])
+def test_a_truck_that_is_back_where_its_round_ends_is_home(detectors, lon, is_home):
+    visits = [row(11, 0, subject="k1-residual", lift_kg=1.0), row(21, 1, subject="k2-residual", lift_kg=1.0)]
+    unloaded = row(40, 2, "truck", lon_deg=6.59, lat_deg=53.2, load_kg=0.0)
+    one, _ = progress(detectors, *visits, unloaded, row(50, 3, "truck", lon_deg=lon, lat_deg=53.2, load_kg=0.0))
+    assert one.next_index == (5 if is_home else 4)
+
+
 def test_unloading_shows_on_the_scales(detectors):
     visits = [row(11, 0, subject="k1-residual", lift_kg=1.0), row(21, 1, subject="k2-residual", lift_kg=1.0)]
     full, _ = progress(detectors, *visits, row(25, 2, "truck", lon_deg=6.5, lat_deg=53.2, load_kg=400.0))
