@@ -7,6 +7,8 @@ from typing import Self
 from city.readings import Reading
 
 HEADER = "device,log_id,n,channel,at_ms,real_time_s\n"
+# Longer than any line.
+_TAIL_BYTES = 1 << 16
 
 
 class Witness:
@@ -18,10 +20,12 @@ class Witness:
     Parameters
     ----------
     path
-        Made with a header if it is not there; else lines are added.
+        Made with a header if it is not there; else lines are added. A last line that a kill cut off is dropped:
+        the next one must not be written into it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        drop_cut_line(path)
         self._file = open(path, "a", encoding="ascii", buffering=1 << 16)  # noqa: SIM115 - closed by close()
         if self._file.tell() == 0:
             self._file.write(HEADER)
@@ -46,3 +50,16 @@ class Witness:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def drop_cut_line(path: str | os.PathLike[str]) -> None:
+    """Cut a file of lines after its last whole line; a file that is not there is left so."""
+    try:
+        file = open(path, "r+b")  # noqa: SIM115 - closed by the with below
+    except FileNotFoundError:
+        return
+    with file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - _TAIL_BYTES))
+        tail = file.read()
+        file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)

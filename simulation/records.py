@@ -9,16 +9,19 @@ from typing import Any
 import msgspec
 
 from city.errors import BadFile
+from edge.witness import drop_cut_line
 from simulation.truth import Happening
 
 
 class EventLog:
     """`truth/events.jsonl`: what really happened, one JSON object a line: event, entity, at_s, and what belongs to it.
 
-    Overflows have an `id`: they are dumpings with the cause overflow that nobody planted on purpose.
+    Overflows have an `id`: they are dumpings with the cause overflow that nobody planted on purpose. A last line that a
+    kill cut off is dropped.
     """
 
     def __init__(self, path: Path) -> None:
+        drop_cut_line(path)
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, happenings: Iterable[Happening]) -> None:

@@ -184,7 +184,10 @@ def _overflows(
     pool.sort(key=lambda one: (-one[0], one[1].id))
     busiest = [c for _, c in pool[: max(parameters.demo_overflows, len(pool) // 5)]]
     chosen: dict[str, float] = {}
-    for i in range(min(parameters.demo_overflows, len(busiest))):
+    for i in range(parameters.demo_overflows):
+        # One of each cluster, so a small city can have fewer.
+        if not busiest:
+            break
         container = busiest.pop(int(rng.integers(len(busiest))))
         at_s = start_s + 0.7 * window_s * (i + rng.uniform(0.2, 0.8)) / parameters.demo_overflows
         chosen[container.id] = float(round(at_s))

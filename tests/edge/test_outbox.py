@@ -239,6 +239,18 @@ def test_the_witness_is_told_of_what_was_committed_and_of_nothing_else(path, tmp
     assert abs(float(rows[0]["real_time_s"]) - time.time()) < 60
 
 
+@pytest.mark.parametrize("cut", ["dev", "device,log_id,n,channel,at_ms,real_time_s\nd-1,abc,0,c1,17,1.000\nd-1,abc,1"])
+def test_the_witness_does_not_write_into_a_line_that_a_kill_cut_off(path, tmp_path, cut):
+    file = tmp_path / "w.csv"
+    file.write_text(cut)
+    with Witness(file) as witness, Outbox(path, DEVICE, witness) as one:
+        keep(one, 7)
+    header, *lines = file.read_text().splitlines()
+    assert header.startswith("device,")
+    assert [line.split(",")[0] for line in lines] == ["d-1"] * cut.count("1.000") + [DEVICE]
+    assert all(len(line.split(",")) == 6 for line in lines)
+
+
 def test_a_command_is_begun_once_also_over_a_restart(path):
     with Outbox(path, DEVICE) as one:
         assert one.begin_command("c1", 5_000, 1_000)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from bench.soak import PARTS, schedule
 from tests.house.test_architecture import ROOT
 
 
@@ -22,3 +23,13 @@ def test_an_unknown_name_is_refused():
     refused = bench("no-such-benchmark")
     assert refused.returncode == 2
     assert refused.stderr.startswith("'no-such-benchmark' is no benchmark.")
+
+
+def test_a_soak_kills_by_its_seed_and_leaves_every_part_up():
+    steps = schedule(7, 600.0, 20.0)
+    assert steps == schedule(7, 600.0, 20.0) != schedule(8, 600.0, 20.0)
+    assert [step.at_s for step in steps] == sorted(step.at_s for step in steps)
+    for part in PARTS:
+        kills = [step.is_kill for step in steps if step.part == part]
+        assert len(kills) > 20
+        assert kills == [True, False] * (len(kills) // 2)

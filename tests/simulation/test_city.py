@@ -155,3 +155,8 @@ def test_a_folder_that_is_no_city_says_how_to_make_one(text: str, tmp_path: Path
     (tmp_path / "truth" / "city.json").write_text(text)
     with pytest.raises(BadFile, match="simulation generate"):
         SimulatedCity.read(tmp_path)
+
+
+def test_a_small_city_has_fewer_overflows_where_the_busiest_containers_stand_together() -> None:
+    city = SimulatedCity.generate(CityParameters.of_size(60), 180969, START_S)
+    assert 0 < len(city.overflow_at_s) < city.parameters.demo_overflows
