@@ -18,9 +18,6 @@ from ingest.status import Counters
 from ledger import Ledger
 
 LEAVES: tuple[UpLeaf, ...] = ("readings", "events", "plain")
-# After a connection is made the broker hands over again what was not acknowledged on the one before; not every broker
-# says so of each message.
-_AGAIN_S = 5.0
 _DISK_RETRY_S = 1.0
 _TOPIC_CHARACTERS = 200
 
@@ -67,6 +64,9 @@ class Receiver:
         Real seconds for which a group waits for more.
     group
         Messages after which it waits no longer, and reads no more until they are committed.
+    again_s
+        Real seconds after a connection is made in which every message may be one that the broker hands over again:
+        not every broker says so of each.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Receiver:
         rewinds: Rewinds | None = None,
         linger_s: float = 0.02,
         group: int = 500,
+        again_s: float = 5.0,
     ) -> None:
         self._loop = loop
         self._client = client
@@ -91,6 +92,7 @@ class Receiver:
         self._rewinds = rewinds or Rewinds()
         self._linger_s = linger_s
         self._group = group
+        self._again_s = again_s
         self._waiting: list[_Received] = []
         self._connected_s = 0.0
         self._retry_at_s = 0.0
@@ -154,7 +156,7 @@ class Receiver:
 
     def _delivered(self, delivery: Delivery) -> None:
         elapsed_s = time.monotonic()
-        again = delivery.again or elapsed_s - self._connected_s < _AGAIN_S
+        again = delivery.again or elapsed_s - self._connected_s < self._again_s
         arrival = Arrival(delivery.topic, delivery.payload, self._clock.now_s(), again)
         self._waiting.append(_Received(arrival, delivery, elapsed_s))
         if len(self._waiting) >= self._group:
