@@ -1,7 +1,7 @@
 """Time as an argument: a clock is handed to whoever needs to know what time it is."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from city.errors import BadInput
@@ -109,6 +109,17 @@ def utc(at_s: float) -> datetime:
     '1970-01-01T00:00:00+00:00'
     """
     return datetime.fromtimestamp(at_s, UTC)
+
+
+def local_midnight_s(at_s: float, timezone: tzinfo) -> float:
+    """Return the start of the local day that `at_s` lies in, seconds since 1970.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> local_midnight_s(7200, ZoneInfo("Europe/Amsterdam"))
+    -3600.0
+    """
+    local = datetime.fromtimestamp(at_s, timezone)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def parse_time(text: str) -> float:

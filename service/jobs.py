@@ -19,16 +19,6 @@ from service.snapshot import UNKNOWN, Snapshot
 DENSITY_KG_M3 = {"residual": 55.0, "organic": 250.0, "paper": 60.0, "glass": 300.0, "textile": 90.0}
 
 
-def local_midnight(at_s: float, timezone: ZoneInfo) -> float:
-    """Return the start of the local day that `at_s` lies in, s since 1970.
-
-    >>> local_midnight(7200, ZoneInfo("Europe/Amsterdam"))
-    -3600.0
-    """
-    local = datetime.fromtimestamp(at_s, timezone)
-    return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-
 def local_hour(at_s: float, hour: float, timezone: ZoneInfo, days: int = 0) -> float:
     """Return when the local clock shows `hour` on the day that `at_s` lies in, or `days` later."""
     local = datetime.fromtimestamp(at_s, timezone).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from city.clock import Clock
+from city.clock import Clock, local_midnight_s
 from city.errors import RondeError
 from city.findings import Incident
 from city.plans import Job, Plan, Proposal
@@ -20,7 +20,7 @@ from routing.congestion import ObservedApproach
 from routing.replan import TruckProgress
 from service.causes import Causes, stale_jobs
 from service.dispatch import Dispatcher
-from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, local_midnight, open_dumpings
+from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
 from service.progress import RoundProgress, plan_progress
 from service.reasons import proposal_reason
 from service.sentences import clock_text
@@ -120,7 +120,7 @@ class Planner:
     def todays_plan(self, now_s: float) -> Plan | None:
         """Return the current plan if it is of the local day that `now_s` lies in."""
         plan = self._plan
-        if plan is None or plan.made_at_s < local_midnight(now_s, self._timezone):
+        if plan is None or plan.made_at_s < local_midnight_s(now_s, self._timezone):
             return None
         return plan
 
@@ -129,7 +129,7 @@ class Planner:
         plan = self.todays_plan(snapshot.now_s)
         if plan is None:
             return {}
-        since_s = local_midnight(snapshot.now_s, self._timezone)
+        since_s = local_midnight_s(snapshot.now_s, self._timezone)
         return plan_progress(self._register, plan, snapshot, since_s, self._told_at_s)
 
     def resume(self) -> None:
@@ -260,7 +260,7 @@ class Planner:
         if asked_by and not asked_by & going_on:
             self._withdraw(standing, snapshot, "what it was made for is over")
             standing = []
-        since_s = local_midnight(snapshot.now_s, self._timezone)
+        since_s = local_midnight_s(snapshot.now_s, self._timezone)
         stale = bool(standing) and (
             not asked_by <= going_on or any(stale_jobs(one, plan, snapshot.visits, since_s) for one in standing)
         )
@@ -438,7 +438,7 @@ class Planner:
         }
         # A truck that has no round any more is told so: what it was told before would hold otherwise.
         for truck in set(trucks) - expires.keys():
-            expires[truck] = local_midnight(self._clock.now_s(), self._timezone) + _DAY_S
+            expires[truck] = local_midnight_s(self._clock.now_s(), self._timezone) + _DAY_S
         self._dispatcher.send(plan, trucks, expires)
 
     def _failed(self, problem: str) -> None:

@@ -140,9 +140,3 @@ def demo_start_s(day: date, timezone: str = "Europe/Amsterdam", at: time = time(
 def local_time(at_s: float, timezone: str) -> datetime:
     """Return the local time in the city."""
     return datetime.fromtimestamp(at_s, ZoneInfo(timezone))
-
-
-def local_midnight_s(at_s: float, timezone: str) -> float:
-    """Return when the local day of `at_s` began."""
-    here = local_time(at_s, timezone)
-    return datetime.combine(here.date(), time(0), ZoneInfo(timezone)).timestamp()

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from city.clock import local_midnight_s
 from city.register import Register
-from simulation.parameters import DAY_S, HOUR_S, CityParameters, local_midnight_s, local_time
+from simulation.parameters import DAY_S, HOUR_S, CityParameters, local_time
 from simulation.planted import PlantedEvent, PlantedKind
 
 Floats = npt.NDArray[np.float64]
@@ -157,7 +159,7 @@ def _ordinary_days(
     first_s = start_s - parameters.history_h * HOUR_S
     last_s = start_s + parameters.days_ahead * DAY_S
     day = local_time(first_s, zone)
-    while (midnight_s := local_midnight_s(day.timestamp(), zone)) < last_s:
+    while (midnight_s := local_midnight_s(day.timestamp(), ZoneInfo(zone))) < last_s:
         for at_s in _times(midnight_s, rng.poisson(parameters.dumpings_per_day), _DUMPING_HOURS, rng):
             if not first_s <= at_s < last_s or start_s <= at_s < start_s + window_s:
                 continue

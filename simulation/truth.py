@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from city.clock import local_midnight_s
 from city.errors import BadInput
 from city.places import Stream
 from city.register import Register
 from simulation.deposits import DepositProcess
-from simulation.parameters import DAY_S, HOUR_S, QUARTER_S, CityParameters, local_midnight_s
+from simulation.parameters import DAY_S, HOUR_S, QUARTER_S, CityParameters
 from simulation.planted import PlantedEvent
 from simulation.traffic import MINUTE_S, Minute, Traffic
 
@@ -218,7 +220,7 @@ class Truth:
 
     def _plan_history(self, end_s: float) -> None:
         """Decide, at seven on a morning before the start, which containers that day's collection empties."""
-        day = int(local_midnight_s(end_s, self.register.timezone))
+        day = int(local_midnight_s(end_s, ZoneInfo(self.register.timezone)))
         if day == self._planned_day or end_s < day + 7 * HOUR_S or end_s >= self.start_s:
             return
         self._planned_day = day
