@@ -9,6 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
 ARGS ?=
 
 help: ## Show what can be made
@@ -29,6 +30,11 @@ $(INSTALLED): requirements.lock pyproject.toml service/pages/package-lock.json s
 	@touch $@
 	@echo "Installed: '$(BIN)/ronde --help' says what there is."
 
+$(BENCH_INSTALLED): $(INSTALLED) bench/requirements.lock
+	@echo "Installing what benchmarks compare with …"
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement bench/requirements.lock \
+	    && touch $@ || echo "It could not be installed: benchmarks leave out the baselines that need it, and say so."
+
 demo: $(INSTALLED) ## Run a simulated city, page included: make demo ARGS="--minutes 5"
 	@$(BIN)/ronde demo $(ARGS)
 
@@ -44,7 +50,7 @@ lint: $(INSTALLED) ## Check style, types and the direction of imports
 	for check in "ruff check ." "ruff format --check ." mypy "lint-imports"; do $(BIN)/$$check || failed=1; done; \
 	exit $$failed
 
-bench: $(INSTALLED) ## Run a benchmark, or list them: make bench ARGS="NAME --json"
+bench: $(BENCH_INSTALLED) ## Run a benchmark, or list them: make bench ARGS="NAME --json"
 	@$(BIN)/python -m bench $(ARGS)
 
 soak: $(INSTALLED) ## Run the endurance benchmark: make soak ARGS="--minutes 30"
@@ -54,8 +60,11 @@ influxd: ## Make an InfluxDB 2.x server available to the tests and to make demo 
 	@deploy/influxdb/install.sh
 
 lock: $(INSTALLED) ## Resolve the versions of everything anew
-	@$(BIN)/uv pip compile --quiet --upgrade --all-extras --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --upgrade --extra bench --python-version 3.11 --generate-hashes \
+	    --constraint requirements.lock --no-emit-index-url --no-annotate --no-header \
+	    --output-file bench/requirements.lock pyproject.toml
 	@$(BIN)/python service/pages/build_vendor.py
 
 clean: ## Remove what can be made again, .venv included

@@ -11,6 +11,7 @@ import typer
 from city.errors import ExitCode, RondeError
 from service.commands import audit_command, import_app, network_app, register_app
 from service.demo_command import demo
+from service.evaluate_app import evaluate_app
 from service.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(register_app, name="register")
 app.add_typer(import_app, name="import")
 app.add_typer(network_app, name="network")
+app.add_typer(evaluate_app, name="evaluate")
 app.command("audit")(audit_command)
 app.command("demo")(demo)
 

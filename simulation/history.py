@@ -9,20 +9,17 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
 
 from city.clock import utc
 from city.errors import BadFile, BadInput
 from city.quantities import QUANTITIES
 from simulation.parameters import DAY_S, local_time
+from simulation.table_files import read_table
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _WEEK_S = 7 * DAY_S
-_TIME_FIX = "Write ISO 8601 with an offset, such as 2024-06-03T08:00:00+02:00."
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,30 +98,12 @@ def week_shift_s(history: History, start_s: float, timezone: str, from_s: float 
 
 
 def _read(path: Path, value: str, high: float, layout: str) -> History:
-    table = _table(path, value, layout)
-    missing = [name for name in ("time", "entity", value) if name not in table.column_names]
-    if missing:
-        raise BadFile(
-            f"The column {missing[0]!r} is missing; there are {', '.join(table.column_names) or 'none'}.",
-            f"Name the columns as in {layout}.",
-            file=str(path),
-            field=missing[0],
-        )
-    time = table.column("time")
-    if not pa.types.is_timestamp(time.type) or time.type.tz is None:
-        raise BadFile("The times have no offset from UTC.", _TIME_FIX, file=str(path), field="time")
-    try:
-        at_s = time.cast(pa.timestamp("ms", tz="UTC"), safe=False).cast(pa.int64()).to_numpy() / 1000.0
-        values = table.column(value).cast(pa.float64()).to_numpy()
-        names = table.column("entity").cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise BadFile(f"A column cannot be read: {error}.", f"See {layout}.", file=str(path)) from None
-    encoded = names.combine_chunks().dictionary_encode()
-    index = encoded.indices.to_numpy(zero_copy_only=False).astype(float)
-    known = np.isfinite(at_s) & np.isfinite(values) & np.isfinite(index)
+    table = read_table(path, {"time": "time", "entity": "text", value: "number"}, layout)
+    at_s, values, names = table.numbers["time"], table.numbers[value], table.texts["entity"]
+    known = np.isfinite(at_s) & np.isfinite(values) & (names.code >= 0)
     if not known.any():
         raise BadFile("There is no value in it.", f"See {layout}.", file=str(path))
-    at_s, values, index = at_s[known], values[known], index[known].astype(np.int64)
+    at_s, values, index = at_s[known], values[known], names.code[known]
     wrong = np.flatnonzero((values < 0) | (values > high))
     if wrong.size:
         raise BadFile(
@@ -133,37 +112,11 @@ def _read(path: Path, value: str, high: float, layout: str) -> History:
             file=str(path),
             field=value,
         )
-    entities = tuple(str(name) for name in encoded.dictionary.to_pylist())
     order = np.lexsort((index, at_s))
     # The same hour of the same entity twice: the last one stands.
     twice = np.r_[(np.diff(at_s[order]) == 0) & (np.diff(index[order]) == 0), False]
     order = order[~twice]
-    return History(entities, at_s[order], index[order], values[order])
-
-
-def _table(path: Path, value: str, layout: str) -> pa.Table:
-    columns = ["time", "entity", value]
-    try:
-        if path.name.lower().endswith((".parquet", ".pq")):
-            schema = pa_parquet.read_schema(path)
-            return pa_parquet.read_table(path, columns=[name for name in columns if name in schema.names])
-        options = pa_csv.ConvertOptions(
-            column_types={"time": pa.timestamp("us", tz="UTC"), "entity": pa.string(), value: pa.float64()}
-        )
-        table = pa_csv.read_csv(path, convert_options=options, read_options=pa_csv.ReadOptions(use_threads=False))
-        # Names are decoded here, where what is no text can still be called no table.
-        if not table.column_names:
-            raise BadFile("There are no columns.", f"Give {layout}.", file=str(path))
-        return table
-    except FileNotFoundError:
-        raise BadFile("There is no such file.", "Check the path.", file=str(path)) from None
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
-        if "zone offset" in text:
-            raise BadFile("A time has no offset from UTC.", _TIME_FIX, file=str(path), field="time") from None
-        raise BadFile(
-            f"This is no such table: {text[:160]}.", f"Give CSV or Parquet as in {layout}.", file=str(path)
-        ) from None
+    return History(names.names, at_s[order], index[order], values[order])
 
 
 def slugs(names: Sequence[str], prefix: str) -> list[str]:

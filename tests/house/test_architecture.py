@@ -102,8 +102,9 @@ def test_no_file_holds_a_path_of_one_machine():
     assert not found
 
 
-def test_the_lock_pins_everything_by_hash_and_names_no_host():
-    lock = text_of(ROOT / "requirements.lock")
+@pytest.mark.parametrize("name", ["requirements.lock", "bench/requirements.lock"])
+def test_a_lock_pins_everything_by_hash_and_names_no_host(name):
+    lock = text_of(ROOT / name)
     assert "://" not in lock
     assert "--index-url" not in lock
     assert "--find-links" not in lock
@@ -114,13 +115,24 @@ def test_the_lock_pins_everything_by_hash_and_names_no_host():
         assert "--hash=sha256:" in package, package[:80]
 
 
-def test_the_lock_holds_every_dependency_that_the_project_names():
-    locked = set(re.findall(r"^([a-z0-9-]+)==", text_of(ROOT / "requirements.lock"), re.MULTILINE))
-    extras = PROJECT["project"]["optional-dependencies"].values()
-    named = {
-        re.match(r"[\w-]+", one)[0].lower() for extra in (PROJECT["project"]["dependencies"], *extras) for one in extra
-    }
-    assert named - {"ronde"} <= locked
+def test_the_locks_hold_every_dependency_that_the_project_names():
+    extras = dict(PROJECT["project"]["optional-dependencies"])
+    locked = locked_in("requirements.lock")
+    assert names_of(extras.pop("bench")) <= locked_in("bench/requirements.lock").keys()
+    assert names_of(PROJECT["project"]["dependencies"]) <= locked.keys()
+    assert all(names_of(extra) <= locked.keys() for extra in extras.values())
+
+
+def test_benchmarks_run_with_the_versions_that_the_tests_ran_with():
+    assert locked_in("requirements.lock").items() <= locked_in("bench/requirements.lock").items()
+
+
+def locked_in(name):
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text_of(ROOT / name), re.MULTILINE))
+
+
+def names_of(dependencies):
+    return {re.match(r"[\w-]+", one)[0].lower() for one in dependencies} - {"ronde"}
 
 
 def test_npms_lock_names_no_host():

@@ -1,0 +1,7 @@
+"""The commands ``ronde evaluate``: what the detectors say of a file, for anybody who wants to judge it."""
+
+import typer
+
+evaluate_app = typer.Typer(
+    no_args_is_help=True, help="Run the detectors on a file of measurements and write down what they say."
+)
