@@ -25,6 +25,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("objects_beside", "objects seen beside the container", 0.0, 1_000.0, is_count=True),
         Quantity("tilt_deg", "degrees from upright", 0.0, 180.0),
         Quantity("lift_kg", "kg of one lift", 0.0, 10_000.0),
+        # What people say of a container or a cluster: a driver's glance, an officer's or a citizen's report.
+        Quantity("seen_fill_ratio", "ratio of usable volume, as a person judges it", 0.0, 1.5),
+        Quantity("waste_beside", "1 = a person saw waste beside it, 0 = saw none", 0.0, 1.0),
+        Quantity("cause_code", "place in city.findings.DUMPING_CAUSES of the cause that a person named", 0.0, 20.0),
         # Junction approaches, over the interval of the reading. Counts are counts, never rates.
         Quantity("vehicle_count", "vehicles in the interval", 0.0, 100_000.0, is_count=True),
         Quantity("occupancy_ratio", "share of the interval that the detector is covered", 0.0, 1.0),

@@ -13,6 +13,8 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
+_OF_SUBJECT = frozenset({"visit", "report"})
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -32,6 +34,8 @@ class Rows:
         Quantity to ``(n,)``, float64; NaN = not in the row, or looked for and unknown.
     is_visit
         ``(n,)``, bool; a crew was there (emptied the container, cleared the cluster), told by its truck.
+    is_report
+        ``(n,)``, bool; a person told of it: no sensor did.
     is_suspect
         ``(n,)``, bool; ingest found the reading implausible. Its values are NaN here.
     """
@@ -42,6 +46,7 @@ class Rows:
     interval_s: Floats
     values: Mapping[str, Floats]
     is_visit: Booleans
+    is_report: Booleans
     is_suspect: Booleans
 
     def __post_init__(self) -> None:
@@ -50,6 +55,7 @@ class Rows:
             "at_s": self.at_s,
             "interval_s": self.interval_s,
             "is_visit": self.is_visit,
+            "is_report": self.is_report,
             "is_suspect": self.is_suspect,
             **self.values,
         }
@@ -68,9 +74,10 @@ class Rows:
     def of(cls, rows: Sequence[Row], index: Mapping[str, int], now_s: float) -> "Rows":
         """Return the rows that speak about an entity of `index`, as columns; the others are left out.
 
-        A row of kind ``visit`` speaks about its subject (the container, the cluster), not about the truck.
+        A row of kind ``visit`` or ``report`` speaks about its subject (the container, the cluster), not about the
+        truck or whoever tells it.
         """
-        about = [index.get((row.subject or "") if row.kind == "visit" else row.entity, -1) for row in rows]
+        about = [index.get((row.subject or "") if row.kind in _OF_SUBJECT else row.entity, -1) for row in rows]
         mine = [i for i, entity in enumerate(about) if entity >= 0]
         mine.sort(key=lambda i: rows[i].at_s)
         n = len(mine)
@@ -91,6 +98,7 @@ class Rows:
             interval_s=np.array([rows[i].interval_s for i in mine], np.float64),
             values=values,
             is_visit=np.array([rows[i].kind == "visit" for i in mine], np.bool_),
+            is_report=np.array([rows[i].kind == "report" for i in mine], np.bool_),
             is_suspect=np.array([rows[i].quality == "suspect" for i in mine], np.bool_),
         )
 
@@ -103,6 +111,7 @@ class Rows:
         values: Mapping[str, npt.ArrayLike],
         interval_s: npt.ArrayLike = 0.0,
         is_visit: npt.ArrayLike = False,
+        is_report: npt.ArrayLike = False,
         is_suspect: npt.ArrayLike = False,
     ) -> "Rows":
         """Return rows made of columns in any order of time; a single number stands for a whole column.
@@ -129,6 +138,7 @@ class Rows:
             interval_s=np.asarray(column(interval_s, np.float64), np.float64),
             values={name: np.asarray(column(one, np.float64), np.float64) for name, one in values.items()},
             is_visit=np.asarray(column(is_visit, np.bool_), np.bool_),
+            is_report=np.asarray(column(is_report, np.bool_), np.bool_),
             is_suspect=np.asarray(column(is_suspect, np.bool_), np.bool_),
         )
 

@@ -87,6 +87,7 @@ class ModelContract:
             at_s=np.linspace(rows.at_s[0], rows.at_s[0] + 60, len(rows)),
             values={name: np.full(len(rows), np.nan) for name in rows.values},
             is_visit=np.zeros(len(rows), bool),
+            is_report=np.zeros(len(rows), bool),
             is_suspect=np.zeros(len(rows), bool),
         )
         state, found = model.update(model.initial_state(), unknown)
@@ -131,6 +132,7 @@ def part(rows: Rows, which: Any, now_s: float | None = None) -> Rows:
         interval_s=rows.interval_s[which],
         values={name: column[which] for name, column in rows.values.items()},
         is_visit=rows.is_visit[which],
+        is_report=rows.is_report[which],
         is_suspect=rows.is_suspect[which],
     )
 

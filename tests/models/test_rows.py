@@ -65,4 +65,4 @@ def test_columns_that_do_not_fit_are_refused(at_s: list[float], values: list[flo
 def test_columns_out_of_order_are_refused() -> None:
     n = np.zeros(2)
     with pytest.raises(BadInput, match="order"):
-        Rows(3.0, np.array([0, 0]), np.array([2.0, 1.0]), n, {}, n.astype(bool), n.astype(bool))
+        Rows(3.0, np.array([0, 0]), np.array([2.0, 1.0]), n, {}, n.astype(bool), n.astype(bool), n.astype(bool))
