@@ -4,7 +4,22 @@ from typing import Literal
 
 import msgspec
 
-FindingKind = Literal["full", "dumping", "congestion", "silent", "stuck", "implausible", "emptied"]
+FindingKind = Literal[
+    "full",
+    "dumping",
+    "congestion",
+    "emptied",
+    "silent",
+    "stuck",
+    "implausible",
+    "blocked",
+    "drift",
+    "spike",
+    "jump",
+    "chatter",
+    "tilt",
+    "fleet_silent",
+]
 DumpingCause = Literal["overflow", "dumped", "unknown"]
 IncidentStatus = Literal["open", "confirmed", "dismissed", "closed"]
 
