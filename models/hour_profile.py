@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from models.parameters import check_finite_and_positive
 from models.rows import Booleans, Floats
 
 HOUR_S = 3600
+Bins = tuple[npt.NDArray[Any], ...]
 _FEW = 3.0
 
 
@@ -57,10 +59,10 @@ class ProfileState(NamedTuple):
     bin, so that an hour touches, and copies, only its own. `level`, `variance` and `rows` are ``(n,)`` float64.
     """
 
-    shape: tuple[Floats, ...]
-    shape_seen: tuple[Floats, ...]
-    weekday: tuple[Floats, ...]
-    weekday_seen: tuple[Floats, ...]
+    shape: Bins
+    shape_seen: Bins
+    weekday: Bins
+    weekday_seen: Bins
     level: Floats
     variance: Floats
     rows: Floats
@@ -74,7 +76,7 @@ class Usual(NamedTuple):
 
     mean: Floats
     spread: Floats
-    count: Floats
+    value: Floats
     city: float
 
 
@@ -96,9 +98,11 @@ class HourProfile:
         """Return the state of series never seen."""
         zero, none = np.zeros(self.n, np.float32), np.zeros(self.n, np.uint8)
         variance = np.full(self.n, self.parameters.first_spread**2)
-        return ProfileState(
-            (zero,) * 48, (none,) * 48, (zero,) * 168, (none,) * 168, np.zeros(self.n), variance, np.zeros(self.n)
-        )
+        shape: Bins = (zero,) * 48
+        shape_seen: Bins = (none,) * 48
+        weekday: Bins = (zero,) * 168
+        weekday_seen: Bins = (none,) * 168
+        return ProfileState(shape, shape_seen, weekday, weekday_seen, np.zeros(self.n), variance, np.zeros(self.n))
 
     def bins(self, hour: int) -> tuple[int, int]:
         """Return the bin in `shape` and in `weekday` of the hour stamped `hour` (hours since 1970)."""
@@ -136,10 +140,10 @@ class HourProfile:
         moved_shape = (s.shape[shape] + gain * step).astype(np.float32)
         gain = np.maximum(1 / (s.weekday_seen[weekday] + p.weekday_rows), p.weekday_gain)
         moved_weekday = (s.weekday[weekday] + np.where(old, gain * step, 0.0)).astype(np.float32)
-        weight = np.where(old, usual.count / (usual.count + 20.0), 0.0)
-        gain = np.where(old & (usual.count > _FEW), np.maximum(1 / (s.rows + 48), 1 / (24 * p.spread_days)), 0.0)
+        weight = np.where(old, usual.value / (usual.value + 20.0), 0.0)
+        gain = np.where(old & (usual.value > _FEW), np.maximum(1 / (s.rows + 48), 1 / (24 * p.spread_days)), 0.0)
         # A row that is bounded tells too little of the spread: 1.3 makes up for it in a normal distribution.
-        own = np.maximum(1.3 * step**2 - 1 / (usual.count + 1), 0.0)
+        own = np.maximum(1.3 * step**2 - 1 / (usual.value + 1), 0.0)
         variance = s.variance + gain * (own - s.variance)
         return ProfileState(
             _with(s.shape, shape, moved_shape),
@@ -152,9 +156,9 @@ class HourProfile:
         )
 
 
-def _counted(seen: Floats, taught: Booleans) -> Floats:
+def _counted(seen: npt.NDArray[Any], taught: Booleans) -> npt.NDArray[Any]:
     return seen + (taught & (seen < 250)).astype(np.uint8)
 
 
-def _with(bins: tuple[Floats, ...], i: int, one: Floats) -> tuple[Floats, ...]:
+def _with(bins: Bins, i: int, one: npt.NDArray[Any]) -> Bins:
     return (*bins[:i], one, *bins[i + 1 :])

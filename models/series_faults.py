@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from city.findings import Evidence, Finding, FindingKind, finding_id
 from models.contract import index_of
-from models.hour_profile import HOUR_S, HourProfile, ProfileParameters, ProfileState, Usual
+from models.hour_profile import HOUR_S, Bins, HourProfile, ProfileParameters, ProfileState, Usual
 from models.parameters import check_finite_and_positive
 from models.rows import Booleans, Floats, Rows
 
@@ -72,10 +72,10 @@ class SeriesFaultState(NamedTuple):
     hours before. `recent` is the level of the last days. `since` and `quiet_until` are ``(n, 4)``, by kind of fault.
     """
 
-    shape: tuple[Floats, ...]
-    shape_seen: tuple[Floats, ...]
-    weekday: tuple[Floats, ...]
-    weekday_seen: tuple[Floats, ...]
+    shape: Bins
+    shape_seen: Bins
+    weekday: Bins
+    weekday_seen: Bins
     level: Floats
     variance: Floats
     rows: Floats
@@ -222,10 +222,8 @@ class SeriesFaultModel:
         whole = s.covered_s >= self.parameters.whole_share * HOUR_S
         value = np.where(whole, s.total * HOUR_S / np.maximum(s.covered_s, 1.0), np.nan)
         n = len(self.entities)
-        kept = SeriesFaultState._fields[:7]
-        s = SeriesFaultState(
-            *s[:7], *(one.copy() for name, one in zip(s._fields, s, strict=True) if name not in kept)
-        )._replace(total=np.zeros(n), covered_s=np.zeros(n))
+        own = {name: one.copy() for name, one in s._asdict().items() if name not in ProfileState._fields}
+        s = s._replace(**{**own, "total": np.zeros(n), "covered_s": np.zeros(n)})
         profile = ProfileState(*s[:7])
         y = np.log1p(np.maximum(value, 0.0))
         ill = np.isfinite(s.since[:, _STUCK]) | np.isfinite(s.since[:, _BLOCKED])
@@ -290,14 +288,14 @@ class SeriesFaultModel:
         findings: list[Finding],
     ) -> None:
         p = self.parameters
-        blocked = np.log1p(p.blocked_share * usual.count)
+        blocked = np.log1p(p.blocked_share * usual.value)
         nats = (residual**2 - np.maximum(y - blocked, 0.0) ** 2) / (2 * usual.spread**2)
         nats = np.clip(nats, -p.blocked_nats_hour, p.blocked_nats_hour)
         s.blocked_nats[:] = np.where(judged, np.clip(s.blocked_nats + nats, 0.0, 2 * p.blocked_nats), s.blocked_nats)
         begins = judged & (s.blocked_nats >= p.blocked_nats) & np.isnan(s.since[:, _STUCK])
-        ratio = np.expm1(y) / np.maximum(usual.count, 1.0)
+        ratio = np.expm1(y) / np.maximum(usual.value, 1.0)
         self._begin(s, _BLOCKED, begins, hour, lambda i: f"It counts {100 * ratio[i]:.0f} % of the usual.", findings)
-        tells = judged & (usual.count > 5)
+        tells = judged & (usual.value > 5)
         normal = tells & (residual > np.log(0.5))
         s.normal_hours[:] = np.where(normal, s.normal_hours + 1, np.where(tells, 0, s.normal_hours))
         over = s.normal_hours >= 3
@@ -359,8 +357,8 @@ class SeriesFaultModel:
         judged = (s.rows >= p.learnt_rows) & np.isfinite(s.last)
         begins = judged & returns & (above > np.log(p.spike_ratio)) & (above > p.spike_spreads * s.last_spread)
         text = "It counted {:.0f} in one hour, {:.1f} times what the hours beside it make likely."
-        told = lambda i: text.format(s.last_value[i], math.exp(above[i]))
-        begun = self._begin(s, _SPIKE, begins, hour, told, findings)
+        value = s.last_value
+        begun = self._begin(s, _SPIKE, begins, hour, lambda i: text.format(value[i], math.exp(above[i])), findings)
         self._end(s, _SPIKE, begun, hour, "It was one hour.", findings)
         s.before_last[:] = np.where(begun, np.nan, s.last)
         s.last[:] = residual

@@ -2,6 +2,9 @@
 
 import typer
 
+from service.evaluate_faults import faults_command
+
 evaluate_app = typer.Typer(
     no_args_is_help=True, help="Run the detectors on a file of measurements and write down what they say."
 )
+evaluate_app.command("faults")(faults_command)
