@@ -1,25 +1,32 @@
 """The road network: nodes and directed edges as arrays, so that it is small, quick to load and quick to pickle."""
 
 import os
-import zipfile
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from city.errors import BadFile, BadInput
-from routing.geometry import Floats, bearing_deg, distance_m, local_metres
+from routing.geometry import Bools, Floats, Ints, bearing_deg, distance_m, local_metres
+from routing.kerb import Kerbs
+from routing.network_file import FIX, read_arrays, write_arrays
+from routing.street_graph import StreetGraph
+from routing.turns import Streets, find_movements
 
-Ints = NDArray[np.int64]
+__all__ = ["Ints", "Network"]
 
-_FORMAT = "ronde-network-1"
 _LARGEST_EXTENT_M = 500_000.0
+_WHOLE = frozenset({"edge_from", "edge_to", "shape_start", "signal_nodes", "ban_start", "ban_edge"})
+_USUAL = {
+    "edge_max_height_m": np.inf,
+    "edge_max_weight_kg": np.inf,
+    "edge_max_length_m": np.inf,
+    "edge_opens_hour": 0.0,
+    "edge_closes_hour": 24.0,
+}
 
 
 def _no_floats() -> Floats:
@@ -57,6 +64,14 @@ class Network:
         `(n_points,)` float64, degrees.
     signal_nodes
         `(n_signals,)` int64, nodes with traffic lights.
+    edge_max_height_m, edge_max_weight_kg, edge_max_length_m
+        `(n_edges,)` float64: the largest truck that may drive there, inf = no limit. May be left out.
+    edge_opens_hour, edge_closes_hour
+        `(n_edges,)` float64: between which hours of the local day a truck may enter, 0 and 24 = always; an edge that
+        opens later than it closes is open over midnight. May be left out.
+    ban_start, ban_edge
+        `(n_bans + 1,)` and `(n,)` int64: the edges `ban_edge[ban_start[i]:ban_start[i + 1]]`, two or more, may not be
+        driven one after the other. May be left out.
 
     Raises
     ------
@@ -75,11 +90,18 @@ class Network:
     shape_lon: Floats = field(default_factory=_no_floats)
     shape_lat: Floats = field(default_factory=_no_floats)
     signal_nodes: Ints = field(default_factory=_no_ints)
+    edge_max_height_m: Floats = field(default_factory=_no_floats)
+    edge_max_weight_kg: Floats = field(default_factory=_no_floats)
+    edge_max_length_m: Floats = field(default_factory=_no_floats)
+    edge_opens_hour: Floats = field(default_factory=_no_floats)
+    edge_closes_hour: Floats = field(default_factory=_no_floats)
+    ban_start: Ints = field(default_factory=_no_ints)
+    ban_edge: Ints = field(default_factory=_no_ints)
 
     def __post_init__(self) -> None:
         for one in fields(self):
             kind: type = np.float64
-            if one.name in ("edge_from", "edge_to", "shape_start", "signal_nodes"):
+            if one.name in _WHOLE:
                 kind = np.int64
             elif one.name == "edge_name":
                 kind = np.str_
@@ -89,6 +111,11 @@ class Network:
             object.__setattr__(self, "edge_name", np.full(self.n_edges, "", dtype=np.str_))
         if not len(self.shape_start):
             object.__setattr__(self, "shape_start", np.zeros(self.n_edges + 1, dtype=np.int64))
+        if not len(self.ban_start):
+            object.__setattr__(self, "ban_start", np.zeros(1, dtype=np.int64))
+        for name, value in _USUAL.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.full(self.n_edges, value))
         self._check()
 
     @property
@@ -102,14 +129,41 @@ class Network:
         return len(self.edge_from)
 
     @cached_property
-    def core(self) -> NDArray[np.bool_]:
-        """`(n_nodes,)` bool: in the largest part in which every node can be reached from every other."""
-        graph = coo_matrix(
-            (np.ones(self.n_edges), (self.edge_from, self.edge_to)), shape=(self.n_nodes, self.n_nodes)
-        ).tocsr()
-        _, part = connected_components(graph, directed=True, connection="strong")
-        result: NDArray[np.bool_] = part == np.argmax(np.bincount(part))
-        return result
+    def graph(self) -> StreetGraph:
+        """The graph over allowed movements from edge to edge, in which ways are searched."""
+        streets = Streets(
+            self.n_nodes,
+            self.edge_from,
+            self.edge_to,
+            self.edge_length_m,
+            self.edge_speed_kph,
+            self.edge_start_bearing_deg,
+            self.edge_bearing_deg,
+            self.signal_nodes,
+        )
+        bans = np.split(self.ban_edge, self.ban_start[1:-1]) if len(self.ban_edge) else []
+        movements = find_movements(streets, [tuple(one.tolist()) for one in bans])
+        return StreetGraph(self.n_nodes, self.edge_from, self.edge_to, movements)
+
+    @cached_property
+    def kerbs(self) -> Kerbs:
+        """Finds the kerb at which a place lies."""
+        return Kerbs(self)
+
+    @cached_property
+    def core_edges(self) -> Bools:
+        """`(n_edges,)` bool: in the largest part in which every edge can be reached from every other."""
+        return self.graph.core_states[: self.n_edges]
+
+    @cached_property
+    def core(self) -> Bools:
+        """`(n_nodes,)` bool: nodes from which, and to which, every edge of the largest part can be reached."""
+        leaves, enters = np.zeros(self.n_nodes, dtype=bool), np.zeros(self.n_nodes, dtype=bool)
+        leaves[self.edge_from[self.core_edges]] = True
+        enters[self.edge_to[self.core_edges]] = True
+        both: Bools = leaves & enters
+        # A lone one-way street has no such node: what leads somewhere must do.
+        return both if both.any() else leaves
 
     @cached_property
     def edge_bearing_deg(self) -> Floats:
@@ -119,6 +173,15 @@ class Network:
         last = self.shape_start[bent + 1] - 1
         lon[bent], lat[bent] = self.shape_lon[last], self.shape_lat[last]
         return bearing_deg(lon, lat, self.node_lon[self.edge_to], self.node_lat[self.edge_to])
+
+    @cached_property
+    def edge_start_bearing_deg(self) -> Floats:
+        """`(n_edges,)` float64: heading at the start of each edge; 0 = north."""
+        lon, lat = self.node_lon[self.edge_to], self.node_lat[self.edge_to]
+        bent = np.flatnonzero(np.diff(self.shape_start))
+        first = self.shape_start[bent]
+        lon[bent], lat[bent] = self.shape_lon[first], self.shape_lat[first]
+        return bearing_deg(self.node_lon[self.edge_from], self.node_lat[self.edge_from], lon, lat)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -194,11 +257,7 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one compressed `.npz` file; the file appears whole or not at all."""
-        target = Path(path)
-        draft = target.with_name(f".{target.name}.part")
-        with draft.open("wb") as file:
-            np.savez_compressed(file, format=np.array(_FORMAT), **self.__getstate__())
-        draft.replace(target)
+        write_arrays(path, self.__getstate__())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Network":
@@ -209,22 +268,13 @@ class Network:
         BadFile
             The file is missing, is not such a file, or what it holds does not fit together.
         """
-        fix = "Make it again with Network.save, or from OSM with routing.osm.read_osm."
+        arrays = read_arrays(path)
         try:
-            # Opened here: np.load leaves the file open when it turns out to be none of its own.
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                if str(arrays["format"]) != _FORMAT:
-                    raise BadFile(f"The format {str(arrays['format'])!r} is not {_FORMAT!r}.", fix, file=str(path))
-                return cls(**{one.name: arrays[one.name] for one in fields(cls)})
-        except FileNotFoundError:
-            raise BadFile("There is no such file.", fix, file=str(path)) from None
-        except BadFile:
-            raise
+            return cls(**{one.name: arrays[one.name] for one in fields(cls)})
+        except KeyError as error:
+            raise BadFile(f"This is no road network: it has no {error.args[0]}.", FIX, file=str(path)) from None
         except BadInput as error:
-            raise BadFile(error.problem, fix, file=str(path)) from None
-        # np.load gives a bare array (no context manager: TypeError, AttributeError) for a file of another kind.
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            raise BadFile(f"This is no road network ({type(error).__name__}).", fix, file=str(path)) from None
+            raise BadFile(error.problem, FIX, file=str(path)) from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self)}
@@ -254,7 +304,7 @@ class Network:
 
         demand(self.n_nodes > 0 and self.n_edges > 0, "it has no streets")
         demand(len(self.node_lat) == self.n_nodes, "node_lon and node_lat differ in length")
-        for name in ("edge_to", "edge_length_m", "edge_speed_kph", "edge_name"):
+        for name in ("edge_to", "edge_length_m", "edge_speed_kph", "edge_name", *_USUAL):
             demand(len(getattr(self, name)) == self.n_edges, f"{name} and edge_from differ in length")
         for name in ("edge_from", "edge_to", "signal_nodes"):
             nodes = getattr(self, name)
@@ -264,6 +314,18 @@ class Network:
         for name in ("edge_length_m", "edge_speed_kph"):
             values = getattr(self, name)
             demand(np.isfinite(values) & (values > 0), f"{name} holds a value that is not above 0")
+        for name in ("edge_max_height_m", "edge_max_weight_kg", "edge_max_length_m"):
+            demand(getattr(self, name) > 0, f"{name} holds a value that is not above 0")
+        for name in ("edge_opens_hour", "edge_closes_hour"):
+            hours = getattr(self, name)
+            demand((hours >= 0) & (hours <= 24), f"{name} holds an hour that is not within 0..24")
+        demand((self.ban_edge >= 0) & (self.ban_edge < self.n_edges), "ban_edge speaks of an edge that is not there")
+        demand(
+            self.ban_start[0] == 0
+            and self.ban_start[-1] == len(self.ban_edge)
+            and bool((np.diff(self.ban_start) >= 2).all()),
+            "ban_start does not divide ban_edge into sequences of two or more",
+        )
         demand(len(self.shape_start) == self.n_edges + 1, "shape_start must have one entry more than there are edges")
         demand(len(self.shape_lon) == len(self.shape_lat), "shape_lon and shape_lat differ in length")
         demand(

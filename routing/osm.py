@@ -11,8 +11,8 @@ import numpy as np
 import osmium
 
 from city.errors import BadFile
-from routing.geometry import distance_m
-from routing.network import Ints, Network
+from routing.geometry import Ints, distance_m
+from routing.network import Network
 
 # km/h where `maxspeed` is not tagged: the usual limit of such a road.
 DEFAULT_SPEED_KPH: Mapping[str, float] = {

@@ -6,19 +6,16 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
+from numpy.typing import ArrayLike
 
 from city.errors import BadInput
-from routing.geometry import Floats, distance_m
-from routing.network import Ints, Network
+from routing.driving_rules import DrivingRules
+from routing.geometry import Floats, Ints, distance_m
+from routing.network import Network
+from routing.way_search import DECIMETRES, EdgePart, WaySearch
 
-# One Dijkstra gives both duration and distance: an edge weighs its milliseconds times 2**26 plus its decimetres.
-# Sums of such whole numbers are exact in float64 up to 2**53: 37 hours and 6,700 km, more than any round.
-_DECIMETRES = 2.0**26
+# Sums of weights are exact up to here: 37 hours and 6,700 km, more than any round.
 _TOO_FAR = 2.0**53
-_SOURCES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +30,15 @@ class Matrix:
 
 
 class Way(NamedTuple):
-    """The way from one point to another: `line` `(m, 2)` float64, (lon, lat); what `Matrix` says of it."""
+    """The way from one point to another: `line` `(m, 2)` float64, (lon, lat); what `Matrix` says of it.
+
+    `parts` are the edges driven, each from one share of it to another; empty where streets are not known.
+    """
 
     line: Floats
     duration_s: float
     distance_m: float
+    parts: tuple[EdgePart, ...] = ()
 
 
 class Travel(Protocol):
@@ -59,7 +60,7 @@ class Travel(Protocol):
 class TravelTimes:
     """Travel over a road network, in which each edge takes `edge_factor` times as long as when it is free.
 
-    The fastest way is taken; among equally fast ones the shortest. Turns cost nothing.
+    The fastest way that the truck may drive is taken, turns included; among equally fast ones the shortest.
 
     Parameters
     ----------
@@ -67,57 +68,64 @@ class TravelTimes:
         The streets.
     edge_factor
         `(n_edges,)` float64, finite, above 0: 1 = free, 3 = takes three times as long. None = all free.
+    exit_delay_s
+        `(n_edges,)` float64, seconds, 0 or more: what traffic adds to each movement that leaves an edge. None = 0.
+    rules
+        What turns cost, how large the truck is, and the hour.
 
     Raises
     ------
     BadInput
-        The factors do not fit the network or are no positive numbers.
+        The factors or delays do not fit the network or are no such numbers.
     """
 
-    def __init__(self, network: Network, edge_factor: Floats | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        edge_factor: Floats | None = None,
+        exit_delay_s: Floats | None = None,
+        rules: DrivingRules | None = None,
+    ) -> None:
         self.network = network
-        factor = np.ones(network.n_edges) if edge_factor is None else np.asarray(edge_factor, dtype=float)
-        if factor.shape != (network.n_edges,):
-            raise BadInput(
-                f"{factor.size} factors do not fit a network of {network.n_edges} edges.", "Give one for each edge."
-            )
-        if not (np.isfinite(factor).all() and (factor > 0).all()):
+        self.rules = rules or DrivingRules()
+        self.edge_factor = _one_each(network, edge_factor, "factors", 1.0)
+        if not (np.isfinite(self.edge_factor).all() and (self.edge_factor > 0).all()):
             raise BadInput("A factor of travel time is not a number above 0.", "Use 1 where congestion is unknown.")
-        self.edge_factor = factor
+        self.exit_delay_s = _one_each(network, exit_delay_s, "delays", 0.0)
+        if not (np.isfinite(self.exit_delay_s).all() and (self.exit_delay_s >= 0).all()):
+            raise BadInput("A delay is not a number of 0 or more.", "Use 0 where a delay is unknown.")
 
     @cached_property
     def edge_duration_s(self) -> Floats:
-        """`(n_edges,)` float64, seconds to drive each edge now."""
+        """`(n_edges,)` float64, seconds to drive each edge now, without what follows at its end."""
         return self.network.edge_length_m / (self.network.edge_speed_kph / 3.6) * self.edge_factor
 
     def snap(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Ints, Floats]:
-        """See `Travel.snap`: points are nodes of the network from which every other can be reached."""
-        nodes = np.atleast_1d(self.network.nearest(np.atleast_1d(lon), np.atleast_1d(lat)))
-        return nodes, distance_m(lon, lat, self.network.node_lon[nodes], self.network.node_lat[nodes])
+        """See `Travel.snap`: points are kerbs or nodes, from which every street can be reached."""
+        return self.network.kerbs.snap(lon, lat)
 
     def matrix(self, points: ArrayLike) -> Matrix:
-        """Return travel between all pairs of nodes.
+        """Return travel between all pairs of points.
 
         Parameters
         ----------
         points
-            `(n,)` int64, nodes; the same node may stand more than once.
+            `(n,)` int64 that `snap` gave, or nodes; the same point may stand more than once.
 
         Returns
         -------
         Matrix
             `(n, n)`; the distance is the one along the fastest way. inf where there is no way.
         """
-        nodes, back = np.unique(np.asarray(points, dtype=np.int64), return_inverse=True)
-        weight = np.empty((len(nodes), len(nodes)))
-        for first in range(0, len(nodes), _SOURCES_AT_ONCE):
-            some = nodes[first : first + _SOURCES_AT_ONCE]
-            weight[first : first + len(some)] = dijkstra(self._graph, indices=some)[:, nodes]
+        known, back = np.unique(np.asarray(points, dtype=np.int64), return_inverse=True)
+        weight = self._search.weights_between(known)
         unreached = ~(weight < _TOO_FAR)
         weight[unreached] = 0.0
-        duration_s = np.floor(weight / _DECIMETRES) / 1000.0
-        distance = (weight % _DECIMETRES) / 10.0
+        duration_s = np.floor(weight / DECIMETRES) / 1000.0
+        distance = (weight % DECIMETRES) / 10.0
         duration_s[unreached] = distance[unreached] = np.inf
+        if len(back) == len(known) and (back[1:] > back[:-1]).all():
+            return Matrix(duration_s, distance)
         return Matrix(duration_s[np.ix_(back, back)], distance[np.ix_(back, back)])
 
     def ways(self, legs: Sequence[tuple[int, int]]) -> list[Way]:
@@ -128,10 +136,10 @@ class TravelTimes:
         BadInput
             There is no way.
         """
-        return [self._way(a, b) for a, b in legs]
+        return [self._way(int(a), int(b)) for a, b in legs]
 
     def path(self, a: int, b: int) -> list[tuple[float, float]]:
-        """Return (lon, lat) along the streets from node `a` to node `b`.
+        """Return (lon, lat) along the streets from point `a` to point `b`.
 
         Raises
         ------
@@ -141,68 +149,40 @@ class TravelTimes:
         return [(float(lon), float(lat)) for lon, lat in self._way(a, b).line]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"network": self.network, "edge_factor": self.edge_factor}
+        names = ("network", "edge_factor", "exit_delay_s", "rules")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
     def _way(self, a: int, b: int) -> Way:
-        network = self.network
-        weight, before = self._search(a, b)
-        edges = []
-        node = b
-        while node != a:
-            previous = int(before[node])
-            if previous < 0:
-                raise BadInput(f"There is no way from node {a} to node {b}.", "Use nodes that Network.nearest gives.")
-            edges.append(self._edge_of[previous, node])
-            node = previous
-        start = np.array([[network.node_lon[a], network.node_lat[a]]])
-        line = np.concatenate([start, *(network.edge_line(edge)[1:] for edge in reversed(edges))])
-        return Way(line, np.floor(weight / _DECIMETRES) / 1000.0, weight % _DECIMETRES / 10.0)
-
-    def _search(self, a: int, b: int) -> tuple[float, NDArray[np.int32]]:
-        # Legs of a round are short: look in a growing circle around the start, not through the whole city.
-        crow_m = float(
-            distance_m(
-                self.network.node_lon[a], self.network.node_lat[a], self.network.node_lon[b], self.network.node_lat[b]
-            )
+        weight, parts = self._search.way_between(a, b)
+        kerbs = self.network.kerbs
+        lines = [np.array([kerbs.place(a)])] + [kerbs.line(*part)[1:] for part in parts]
+        return Way(
+            np.concatenate(lines),
+            float(np.floor(weight / DECIMETRES) / 1000.0),
+            float(weight % DECIMETRES / 10.0),
+            tuple(parts),
         )
-        reach_s = 60.0 + crow_m / 4.0
-        for limit in (reach_s * 1000.0 * _DECIMETRES, np.inf):
-            weight, before = dijkstra(self._graph, indices=a, return_predecessors=True, limit=limit)
-            if np.isfinite(weight[b]):
-                break
-        return float(weight[b]), before
 
     @cached_property
-    def _parallel_free(self) -> Ints:
-        """Edges of which each is the fastest from its start to its end."""
-        network = self.network
-        weight = self._weight
-        order = np.lexsort((weight, network.edge_to, network.edge_from))
-        pairs = np.stack([network.edge_from[order], network.edge_to[order]])
-        first = np.r_[True, (np.diff(pairs) != 0).any(axis=0)]
-        edges: Ints = order[first]
-        proper: Ints = edges[network.edge_from[edges] != network.edge_to[edges]]
-        return proper
-
-    @cached_property
-    def _weight(self) -> Floats:
+    def _search(self) -> WaySearch:
         milliseconds = np.maximum(1.0, np.round(self.edge_duration_s * 1000.0))
-        return milliseconds * _DECIMETRES + np.round(self.network.edge_length_m * 10.0)
+        weight = milliseconds * DECIMETRES + np.round(self.network.edge_length_m * 10.0)
+        weight[self.rules.shut(self.network)] = np.inf
+        movements = self.network.graph.movements
+        delay_s = self.rules.turns.seconds(movements) + self.exit_delay_s[movements.state_edge[movements.from_state]]
+        return WaySearch(self.network, weight, np.round(delay_s * 1000.0) * DECIMETRES, self.rules.closed(self.network))
 
-    @cached_property
-    def _graph(self) -> Any:
-        edges, n = self._parallel_free, self.network.n_nodes
-        ends = (self.network.edge_from[edges], self.network.edge_to[edges])
-        return csr_matrix((self._weight[edges], ends), shape=(n, n))
 
-    @cached_property
-    def _edge_of(self) -> dict[tuple[int, int], int]:
-        edges = self._parallel_free
-        ends = zip(self.network.edge_from[edges].tolist(), self.network.edge_to[edges].tolist(), strict=True)
-        return dict(zip(ends, edges.tolist(), strict=True))
+def _one_each(network: Network, values: Floats | None, what: str, usual: float) -> Floats:
+    known = np.full(network.n_edges, usual) if values is None else np.asarray(values, dtype=float)
+    if known.shape != (network.n_edges,):
+        raise BadInput(
+            f"{known.size} {what} do not fit a network of {network.n_edges} edges.", "Give one for each edge."
+        )
+    return known
 
 
 class TravelTable:

@@ -425,6 +425,7 @@ def test_nobody_can_be_sent_elsewhere_before_now(
         (one.truck, one.next_stop_index)
         for one in old
         if any(stop.leave_s < AT_S - 60.0 for stop in stops_of(plan, one.truck)[one.next_stop_index :][:1])
+        and len(stops_of(new, one.truck)) > one.next_stop_index + 2
     )
     stops = stops_of(new, truck)
     stops[next_ + 1], stops[next_ + 2] = stops[next_ + 2], stops[next_ + 1]

@@ -64,7 +64,7 @@ def _another_array(path: Path) -> None:
 def _wrong_lengths(path: Path) -> None:
     arrays = small().__getstate__() | {"edge_to": np.array([1, 0])}
     with path.open("wb") as file:
-        np.savez(file, format=np.array("ronde-network-1"), **arrays)
+        np.savez(file, format=np.array("ronde-network-2"), **arrays)
 
 
 def _another_version(path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Streets that a truck may enter only at certain hours: an inner city until 11:00."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from city.errors import BadInput
+from routing.geometry import Bools, Floats
+from routing.network import Network
+
+_SPAN = r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})"
+_OPEN = frozenset({"yes", "delivery", "destination", "permissive", "designated", "permit"})
+
+
+def closed_at(network: Network, hour: float) -> Bools:
+    """Return `(n_edges,)` bool: streets that a truck may not enter at this hour of the local day (0..24).
+
+    Raises
+    ------
+    BadInput
+        The hour is not within 0..24.
+    """
+    if not 0.0 <= hour <= 24.0:
+        raise BadInput(f"{hour} is no hour of a day.", "Give hours from 0 to 24, local time.")
+    opens, closes = network.edge_opens_hour, network.edge_closes_hour
+    by_day = (opens <= hour) & (hour < closes)
+    over_midnight = (hour >= opens) | (hour < closes)
+    is_open: Bools = np.where(opens < closes, by_day, over_midnight) | ((opens == 0.0) & (closes == 24.0))
+    return ~is_open
+
+
+def with_zone(network: Network, lon: ArrayLike, lat: ArrayLike, opens_hour: float, closes_hour: float) -> Network:
+    """Return the network in which streets within an area may be entered between these hours only.
+
+    Parameters
+    ----------
+    lon, lat
+        `(n,)` float64, degrees: corners of the area, in order; the last is joined to the first.
+    opens_hour, closes_hour
+        Hours of the local day, 0..24. They take the place of what the streets had.
+
+    Raises
+    ------
+    BadInput
+        The area has fewer than three corners, or an hour is none.
+    """
+    corners = np.stack([np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)], axis=-1)
+    if corners.ndim != 2 or len(corners) < 3 or not np.isfinite(corners).all():
+        raise BadInput("A zone is no area.", "Give three or more corners in degrees, in order.")
+    middle = np.stack(
+        [
+            (network.node_lon[network.edge_from] + network.node_lon[network.edge_to]) / 2,
+            (network.node_lat[network.edge_from] + network.node_lat[network.edge_to]) / 2,
+        ],
+        axis=-1,
+    )
+    inside = _within(middle, corners)
+    return replace(
+        network,
+        edge_opens_hour=np.where(inside, opens_hour, network.edge_opens_hour),
+        edge_closes_hour=np.where(inside, closes_hour, network.edge_closes_hour),
+    )
+
+
+def hours_of(tags: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return from which to which hour a way's conditional tags let a truck in; None = they say nothing understood.
+
+    Days of the week are not looked at: a street that is shut on some days counts as shut on all.
+
+    References
+    ----------
+    https://wiki.openstreetmap.org/wiki/Conditional_restrictions
+    """
+    for key in ("hgv", "motor_vehicle", "vehicle", "access"):
+        for part in (tags.get(f"{key}:conditional") or "").split(";"):
+            value, _, when = part.partition("@")
+            span = re.search(_SPAN, when)
+            if not span:
+                continue
+            first, last = (int(span[i]) % 24 + int(span[i + 1]) / 60 for i in (1, 3))
+            if first == last:
+                continue
+            if value.strip() in _OPEN:
+                return first, last or 24.0
+            if value.strip() in ("no", "private"):
+                return last, first or 24.0
+    return None
+
+
+def _within(points: Floats, corners: Floats) -> Bools:
+    """Return whether each point lies in the area: a ray from it crosses its border an odd number of times."""
+    inside = np.zeros(len(points), dtype=bool)
+    x, y = points[:, 0], points[:, 1]
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if ay != by:
+            inside ^= ((ay > y) != (by > y)) & (x < (bx - ax) * (y - ay) / (by - ay) + ax)
+    return inside
