@@ -12,6 +12,7 @@ from city.errors import ExitCode, RondeError
 from service.commands import audit_command, import_app, network_app, register_app
 from service.demo_command import demo
 from service.evaluate_app import evaluate_app
+from service.import_counts import import_ndw, import_telraam
 from service.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ app = typer.Typer(
 app.add_typer(register_app, name="register")
 app.add_typer(import_app, name="import")
 app.add_typer(network_app, name="network")
+import_app.command("ndw")(import_ndw)
+import_app.command("telraam")(import_telraam)
 app.add_typer(evaluate_app, name="evaluate")
 app.command("audit")(audit_command)
 app.command("demo")(demo)
