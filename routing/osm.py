@@ -1,43 +1,21 @@
 """A road network from an OpenStreetMap extract."""
 
 import os
-import re
 from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import osmium
 
 from city.errors import BadFile
-from routing.geometry import Ints, distance_m
+from routing.geometry import Bools, Ints, distance_m
 from routing.network import Network
+from routing.opening_hours import hours_of
+from routing.osm_restrictions import CutEdges, Restriction, barred_at, forbidden_sequences, restriction_of
+from routing.osm_tags import blocks, direction, may_enter, speed_kph
+from routing.truck_limits import limits_of
 
-# km/h where `maxspeed` is not tagged: the usual limit of such a road.
-DEFAULT_SPEED_KPH: Mapping[str, float] = {
-    "motorway": 100.0,
-    "motorway_link": 60.0,
-    "trunk": 80.0,
-    "trunk_link": 50.0,
-    "primary": 50.0,
-    "primary_link": 40.0,
-    "secondary": 50.0,
-    "secondary_link": 40.0,
-    "tertiary": 50.0,
-    "tertiary_link": 40.0,
-    "unclassified": 40.0,
-    "residential": 30.0,
-    "living_street": 10.0,
-    "road": 30.0,
-}
-
-# A truck drives slower than the limit even on a free street, and never faster than its own limit.
-DRIVEN_SHARE_OF_LIMIT = 0.8
-TRUCK_LIMIT_KPH = 80.0
-
-_ZONE_KPH = {"walk": 7.0, "living_street": 7.0, "urban": 50.0, "rural": 80.0, "trunk": 80.0, "motorway": 100.0}
-_NO_ENTRY = frozenset({"no", "private", "agricultural", "forestry", "military", "emergency"})
 _SUFFIXES = ".osm.pbf, .osm, .osm.bz2 or .osm.gz"
 _FIX = f"Give an OpenStreetMap extract ({_SUFFIXES}), for instance one of a city cut out with 'osmium extract'."
 
@@ -50,18 +28,25 @@ class _Ways:
     node: "array[int]" = field(default_factory=lambda: array("q"))
     lon: "array[float]" = field(default_factory=lambda: array("d"))
     lat: "array[float]" = field(default_factory=lambda: array("d"))
-    speed_kph: list[float] = field(default_factory=list)
+    id: list[int] = field(default_factory=list)
+    # Forwards and backwards.
+    speed_kph: list[tuple[float, float]] = field(default_factory=list)
     direction: list[int] = field(default_factory=list)
     name: list[str] = field(default_factory=list)
+    limits: list[tuple[float, float, float]] = field(default_factory=list)
+    hours: list[tuple[float, float]] = field(default_factory=list)
     signals: set[int] = field(default_factory=set)
+    barriers: set[int] = field(default_factory=set)
+    restrictions: list[Restriction] = field(default_factory=list)
 
 
 def read_osm(path: str | os.PathLike[str]) -> Network:
     """Return the streets of an OSM file that a truck may drive, cut to the part where every street reaches every other.
 
-    Nodes are junctions, traffic lights and ends of ways; what lies between becomes the shape of an edge. One-way
-    streets and roundabouts are kept. Turn restrictions are not read yet. The speed of an edge is `maxspeed`, or the
-    default of its class, times 0.8, at most 80 km/h.
+    Nodes are junctions, traffic lights, barriers and ends of ways; what lies between becomes the shape of an edge.
+    One-way streets, roundabouts, turn restrictions (via a node or via ways), bollards and gates, the largest height,
+    weight and length, and hours at which a street is open are kept. The speed of an edge is `maxspeed`, or the default
+    of its class, times 0.8, at most 80 km/h.
 
     Raises
     ------
@@ -70,8 +55,8 @@ def read_osm(path: str | os.PathLike[str]) -> Network:
 
     References
     ----------
-    Tags: https://wiki.openstreetmap.org/wiki/Key:highway, Key:oneway, Key:maxspeed, Key:access. The share of the limit
-    is the one that OSRM's car profile uses (`speed_reduction`).
+    Tags: https://wiki.openstreetmap.org/wiki/Key:highway, Key:oneway, Key:maxspeed, Key:access, Key:barrier. The share
+    of the limit is the one that OSRM's car profile uses (`speed_reduction`).
     """
     file = Path(path)
     if not file.is_file():
@@ -87,13 +72,18 @@ def read_osm(path: str | os.PathLike[str]) -> Network:
 
 def _read_ways(file: Path) -> _Ways:
     ways = _Ways()
-    wanted = osmium.filter.KeyFilter("highway")
+    wanted = osmium.filter.KeyFilter("highway", "barrier", "restriction", "restriction:hgv")
     for one in osmium.FileProcessor(str(file)).with_locations().with_filter(wanted):
         if one.is_node():
             if one.tags.get("highway") == "traffic_signals":
                 ways.signals.add(one.id)
-        elif one.is_way() and one.tags.get("highway") in DEFAULT_SPEED_KPH and _may_enter(one.tags):
+            if blocks(one.tags):
+                ways.barriers.add(one.id)
+        elif one.is_way() and may_enter(one.tags):
             _add_way(ways, one)
+        elif one.is_relation():
+            found = restriction_of(one.tags, [(member.type, member.ref, member.role) for member in one.members])
+            ways.restrictions += [found] if found else []
     return ways
 
 
@@ -108,43 +98,12 @@ def _add_way(ways: _Ways, way: osmium.osm.Way) -> None:
         ways.lon.append(lon)
         ways.lat.append(lat)
     ways.start.append(len(ways.node))
-    ways.speed_kph.append(_speed_kph(way.tags))
-    ways.direction.append(_direction(way.tags))
+    ways.id.append(way.id)
+    ways.speed_kph.append((speed_kph(way.tags), speed_kph(way.tags, forwards=False)))
+    ways.direction.append(direction(way.tags))
+    ways.limits.append(limits_of(way.tags))
+    ways.hours.append(hours_of(way.tags) or (0.0, 24.0))
     ways.name.append(way.tags.get("name") or way.tags.get("ref") or "")
-
-
-def _may_enter(tags: Mapping[str, str]) -> bool:
-    # The more specific key wins: `motor_vehicle=yes` opens a street that has `access=no`.
-    for key in ("hgv", "motor_vehicle", "vehicle", "access"):
-        if value := tags.get(key):
-            return value not in _NO_ENTRY
-    return True
-
-
-def _speed_kph(tags: Mapping[str, str]) -> float:
-    limit = _limit_kph(tags.get("maxspeed") or "") or DEFAULT_SPEED_KPH[tags.get("highway") or ""]
-    return min(limit, TRUCK_LIMIT_KPH) * DRIVEN_SHARE_OF_LIMIT
-
-
-def _limit_kph(text: str) -> float | None:
-    number = re.match(r"\s*(\d+(?:\.\d+)?)\s*(mph)?", text)
-    if number:
-        limit = float(number[1]) * (1.609344 if number[2] else 1.0)
-        return limit if limit >= 3.0 else None
-    if text == "none":
-        return 130.0
-    return _ZONE_KPH.get(text.rpartition(":")[2])
-
-
-def _direction(tags: Mapping[str, str]) -> int:
-    """1 = only forwards, -1 = only backwards, 0 = both."""
-    oneway = tags.get("oneway") or ""
-    if oneway in ("-1", "reverse"):
-        return -1
-    if oneway in ("yes", "true", "1"):
-        return 1
-    implied = tags.get("junction") in ("roundabout", "circular") or tags.get("highway") in ("motorway", "motorway_link")
-    return 1 if implied and oneway != "no" else 0
 
 
 def _to_network(ways: _Ways) -> Network:
@@ -154,7 +113,7 @@ def _to_network(ways: _Ways) -> Network:
     is_node = count > 1
     ends = np.r_[start[:-1], start[1:] - 1]
     is_node[index[ends]] = True
-    is_node[np.isin(known, list(ways.signals))] = True
+    is_node[np.isin(known, list(ways.signals | ways.barriers))] = True
     number = np.cumsum(is_node) - 1
     first_seen = np.full(len(known), 0)
     first_seen[index[::-1]] = np.arange(len(refs))[::-1]
@@ -164,51 +123,73 @@ def _to_network(ways: _Ways) -> Network:
     way_of = np.searchsorted(start, cuts, side="right") - 1
     pieces = [(a, b, w) for a, b, w, v in zip(cuts[:-1], cuts[1:], way_of[:-1], way_of[1:], strict=True) if w == v]
 
-    edges: dict[str, list[float]] = {"from": [], "to": [], "length": [], "speed": []}
-    names: list[str] = []
+    way_of_edge, first, last, lengths, speeds = [], [], [], [], []
     shapes: list[Ints] = []
     for a, b, way in pieces:
         between = np.arange(a + 1, b)
         both = ((a, b, between), (b, a, between[::-1]))
-        for here, there, shape in both[ways.direction[way] < 0 : 1 if ways.direction[way] > 0 else 2]:
-            edges["from"].append(number[index[here]])
-            edges["to"].append(number[index[there]])
-            edges["length"].append(max(0.1, steps_m[b] - steps_m[a]))
-            edges["speed"].append(ways.speed_kph[way])
-            names.append(ways.name[way])
+        for backwards in range(ways.direction[way] < 0, 1 if ways.direction[way] > 0 else 2):
+            here, there, shape = both[backwards]
+            way_of_edge.append(int(way))
+            first.append(int(index[here]))
+            last.append(int(index[there]))
+            lengths.append(max(0.1, steps_m[b] - steps_m[a]))
+            speeds.append(ways.speed_kph[way][backwards])
             shapes.append(shape)
     bends = np.concatenate(shapes).astype(np.int64)
+    limits, hours = np.array(ways.limits)[way_of_edge], np.array(ways.hours)[way_of_edge]
+    cut = CutEdges([ways.id[way] for way in way_of_edge], known[first].tolist(), known[last].tolist())
+    bans = sorted({*forbidden_sequences(cut, ways.restrictions), *barred_at(cut, ways.barriers)})
     return Network(
         node_lon=lon[first_seen[is_node]],
         node_lat=lat[first_seen[is_node]],
-        edge_from=np.array(edges["from"], dtype=np.int64),
-        edge_to=np.array(edges["to"], dtype=np.int64),
-        edge_length_m=np.array(edges["length"]),
-        edge_speed_kph=np.array(edges["speed"]),
-        edge_name=np.array(names, dtype=np.str_),
+        edge_from=number[first],
+        edge_to=number[last],
+        edge_length_m=np.array(lengths),
+        edge_speed_kph=np.array(speeds),
+        edge_name=np.array(ways.name, dtype=np.str_)[way_of_edge],
         shape_start=np.r_[0, np.cumsum([len(shape) for shape in shapes])],
         shape_lon=lon[bends],
         shape_lat=lat[bends],
         signal_nodes=number[np.isin(known, list(ways.signals)) & is_node],
+        edge_max_height_m=limits[:, 0],
+        edge_max_weight_kg=limits[:, 1],
+        edge_max_length_m=limits[:, 2],
+        edge_opens_hour=hours[:, 0],
+        edge_closes_hour=hours[:, 1],
+        ban_start=np.r_[0, np.cumsum([len(one) for one in bans])],
+        ban_edge=np.array([edge for one in bans for edge in one], dtype=np.int64),
     )
 
 
 def _largest_part(network: Network) -> Network:
-    kept_node = network.core
-    number = np.cumsum(kept_node) - 1
-    kept = np.flatnonzero(kept_node[network.edge_from] & kept_node[network.edge_to])
+    # Without streets that lead nowhere, a forbidden sequence may have lost its beginning: look again.
+    while not network.core_edges.all():
+        network = _only(network, network.core_edges)
+    return network
+
+
+def _only(network: Network, kept_edge: Bools) -> Network:
+    """Return the network of some edges and the nodes that they join."""
+    kept = np.flatnonzero(kept_edge)
+    kept_node = np.zeros(network.n_nodes, dtype=bool)
+    kept_node[network.edge_from[kept]] = kept_node[network.edge_to[kept]] = True
+    number, edge_number = np.cumsum(kept_node) - 1, np.cumsum(kept_edge) - 1
     sizes = np.diff(network.shape_start)[kept]
     bends = np.concatenate([np.arange(network.shape_start[e], network.shape_start[e + 1]) for e in kept])
-    return Network(
+    bans = [one for one in np.split(network.ban_edge, network.ban_start[1:-1]) if len(one) and kept_edge[one].all()]
+    of_edges = ("length_m", "speed_kph", "name", "max_height_m", "max_weight_kg", "max_length_m", "opens_hour")
+    return replace(
+        network,
         node_lon=network.node_lon[kept_node],
         node_lat=network.node_lat[kept_node],
         edge_from=number[network.edge_from[kept]],
         edge_to=number[network.edge_to[kept]],
-        edge_length_m=network.edge_length_m[kept],
-        edge_speed_kph=network.edge_speed_kph[kept],
-        edge_name=network.edge_name[kept],
         shape_start=np.r_[0, np.cumsum(sizes)],
         shape_lon=network.shape_lon[bends],
         shape_lat=network.shape_lat[bends],
         signal_nodes=number[network.signal_nodes[kept_node[network.signal_nodes]]],
+        ban_start=np.r_[0, np.cumsum([len(one) for one in bans])],
+        ban_edge=edge_number[np.concatenate(bans)] if bans else np.empty(0, dtype=np.int64),
+        **{f"edge_{name}": getattr(network, f"edge_{name}")[kept] for name in (*of_edges, "closes_hour")},
     )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from city.errors import BadFile
+from routing.network import Network
 from routing.osm import read_osm
 from tests.parts import require
 
@@ -158,3 +159,108 @@ def test_a_real_city_is_read() -> None:
     assert network.core.all()
     assert len(network.signal_nodes) > 200
     assert "Berliner Straße" in set(network.edge_name)
+
+
+def relation(kind: str, *members: tuple[str, int, str], **tags: str) -> str:
+    inside = "".join(f'<member type="{t}" ref="{ref}" role="{role}"/>' for t, ref, role in members)
+    tagged = "".join(
+        f'<tag k="{k}" v="{v}"/>' for k, v in ({"type": "restriction", "restriction": kind} | tags).items()
+    )
+    return f'<relation id="{abs(hash(members)) % 10**9 + 1}">{inside}{tagged}</relation>'
+
+
+STREETS = (
+    way(1, [1, 2, 3], highway="residential"),
+    way(2, [3, 4, 5], highway="residential"),
+    way(3, [3, 6], highway="residential"),
+)
+
+
+def followed_by(network: Network) -> set[tuple[str, str]]:
+    """Movements as (from, to), each edge named by its ends; n = on the arm to the north."""
+
+    ends = [
+        f"{round((network.node_lon[a] - 6) * 1000)}{round((network.node_lon[b] - 6) * 1000)}"
+        + ("n" if max(network.node_lat[a], network.node_lat[b]) > 53.0005 else "")
+        for a, b in zip(network.edge_from, network.edge_to, strict=True)
+    ]
+    moves = network.graph.movements
+    return {
+        (ends[moves.state_edge[a]], ends[moves.state_edge[b]])
+        for a, b in zip(moves.from_state, moves.to_state, strict=True)
+    }
+
+
+VIA_3 = (("way", 1, "from"), ("node", 3, "via"), ("way", 3, "to"))
+
+
+@pytest.mark.parametrize(
+    ("restriction", "tags", "onto"),
+    [
+        (None, {}, {"31", "35", "33n"}),
+        ("no_left_turn", {}, {"31", "35"}),
+        ("no_left_turn", {"except": "hgv"}, {"31", "35", "33n"}),
+        ("no_left_turn", {"except": "psv"}, {"31", "35"}),
+        ("only_left_turn", {}, {"33n"}),
+        ("give_way", {}, {"31", "35", "33n"}),
+    ],
+)
+def test_turn_restrictions_hold(tmp_path: Path, restriction: str | None, tags: dict[str, str], onto: set[str]) -> None:
+    more = [relation(restriction, *VIA_3, **tags)] if restriction else []
+    moves = followed_by(read(tmp_path, *STREETS, *more))
+    assert {b for a, b in moves if a == "13"} == onto
+    assert {b for a, b in moves if a == "53"} == {"31", "35", "33n"}
+
+
+def test_a_restriction_by_way_forbids_the_whole_sequence_only(tmp_path: Path) -> None:
+    members = (("way", 1, "from"), ("way", 2, "via"), ("way", 4, "to"))
+    network = read(tmp_path, *STREETS, way(4, [5, 6], highway="residential"), relation("no_left_turn", *members))
+    assert np.diff(network.ban_start).tolist() == [3]
+    assert network.graph.movements.n_states == network.n_edges + 1
+
+
+@pytest.mark.parametrize("members", [VIA_3[:2], VIA_3[1:], (("way", 1, "from"), ("node", 77, "via"), ("way", 3, "to"))])
+def test_a_restriction_that_the_extract_does_not_hold_whole_is_left_out(tmp_path: Path, members: tuple) -> None:
+    network = read(tmp_path, *STREETS, relation("no_left_turn", *members))
+    assert len(network.ban_edge) == 0
+
+
+@pytest.mark.parametrize(
+    ("tags", "passes"),
+    [
+        ({"barrier": "bollard"}, False),
+        ({"barrier": "bollard", "bollard": "rising"}, True),
+        ({"barrier": "bollard", "motor_vehicle": "yes"}, True),
+        ({"barrier": "gate"}, True),
+        ({"barrier": "gate", "access": "private"}, False),
+        ({"barrier": "kerb"}, True),
+    ],
+)
+def test_a_bollard_stops_a_truck(tmp_path: Path, tags: dict[str, str], passes: bool) -> None:
+    path = tmp_path / "town.osm"
+    node = '<node id="4" lat="53.0" lon="6.004"'
+    tagged = "".join(f'<tag k="{k}" v="{v}"/>' for k, v in tags.items())
+    path.write_text(osm(*STREETS).replace(f"{node}></node>", f"{node}>{tagged}</node>"))
+    assert (
+        ("35" in {b for _, b in followed_by(read_osm(path))}) or ("34", "45") in followed_by(read_osm(path))
+    ) == passes
+
+
+def test_limits_hours_and_speeds_of_each_direction_are_kept(tmp_path: Path) -> None:
+    tags = {"maxheight": "3.5", "maxweight": "7.5", "maxlength": "9", "maxspeed:forward": "60", "maxspeed": "50"}
+    hours = {"motor_vehicle": "no", "motor_vehicle:conditional": "delivery @ (06:00-11:00)"}
+    network = read(tmp_path, way(1, ROW, highway="primary", **tags, **hours))
+    assert network.edge_max_height_m.tolist() == [3.5, 3.5]
+    assert network.edge_max_weight_kg.tolist() == [7500.0, 7500.0]
+    assert network.edge_max_length_m.tolist() == [9.0, 9.0]
+    assert network.edge_opens_hour.tolist() == [6.0, 6.0]
+    assert network.edge_closes_hour.tolist() == [11.0, 11.0]
+    assert network.edge_speed_kph.tolist() == pytest.approx([48.0, 40.0])
+
+
+@pytest.mark.parametrize(("tags", "is_street"), [({}, False), ({"motor_vehicle": "delivery"}, True)])
+def test_a_pedestrian_street_is_driven_where_its_tags_let_vehicles_in(
+    tmp_path: Path, tags: dict[str, str], is_street: bool
+) -> None:
+    network = read(tmp_path, way(1, [1, 2], highway="residential"), way(2, [2, 3, 4], highway="pedestrian", **tags))
+    assert (network.n_nodes == 3) == is_street

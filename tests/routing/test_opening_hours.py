@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from city.errors import BadInput
+from routing.driving_rules import DrivingRules
+from routing.opening_hours import closed_at, hours_of, with_zone
+from routing.travel import TravelTimes
+from tests.routing.town import NETWORK, SIDE, corner
+
+
+@pytest.mark.parametrize(
+    ("tags", "hours"),
+    [
+        ({}, None),
+        ({"motor_vehicle:conditional": "destination @ (Mo-Sa 06:00-11:00)"}, (6.0, 11.0)),
+        ({"access:conditional": "no @ (11:00-06:00)"}, (6.0, 11.0)),
+        ({"hgv:conditional": "no @ (7:30-19:00 AND weight>7.5)"}, (19.0, 7.5)),
+        ({"access:conditional": "yes @ (07:00 - 24:00)"}, (7.0, 24.0)),
+        ({"access:conditional": "no @ (2016 Apr 25 - 2016 Sep 26)"}, None),
+        ({"motor_vehicle:conditional": "maybe @ (06:00-11:00)"}, None),
+    ],
+)
+def test_conditional_tags_are_hours(tags: dict[str, str], hours: tuple[float, float] | None) -> None:
+    assert hours_of(tags) == hours
+
+
+def zoned(opens: float = 6.0, closes: float = 11.0) -> object:
+    """The inner city: corners 4 to 7 each way, until 11:00."""
+    (west, south), (east, north) = corner(3, 3), corner(8, 8)
+    lon = np.array([west, east, east, west]) + np.array([1, -1, -1, 1]) * 1e-4
+    lat = np.array([south, south, north, north]) + np.array([1, 1, -1, -1]) * 1e-4
+    return with_zone(NETWORK, lon, lat, opens, closes)
+
+
+def at(column: int, row: int) -> int:
+    return row * SIDE + column
+
+
+def travel(hour: float | None) -> TravelTimes:
+    return TravelTimes(zoned(), rules=DrivingRules(hour=hour))
+
+
+def test_before_eleven_the_inner_city_is_driven_through_and_after_it_round() -> None:
+    ends = [at(2, 5), at(9, 5)]
+    assert travel(9.0).matrix(ends).distance_m[0, 1] == 1400.0
+    assert travel(11.0).matrix(ends).distance_m[0, 1] > 1800.0
+    assert travel(None).matrix(ends).distance_m[0, 1] == 1400.0
+
+
+def test_after_eleven_nobody_gets_in_and_whoever_is_inside_gets_out() -> None:
+    ends = [at(5, 5), at(6, 6), at(9, 5)]
+    matrix = travel(12.0).matrix(ends)
+    assert np.isfinite(matrix.duration_s[:2, :]).all()
+    assert np.isposinf(matrix.duration_s[2, :2]).all()
+    assert np.isposinf(matrix.distance_m[2, :2]).all()
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "hour", "is_closed"),
+    [
+        (6, 11, 5.9, True),
+        (6, 11, 6, False),
+        (6, 11, 11, True),
+        (19, 7.5, 23, False),
+        (19, 7.5, 7, False),
+        (19, 7.5, 12, True),
+        (0, 24, 24, False),
+    ],
+)
+def test_hours_may_reach_over_midnight(opens: float, closes: float, hour: float, is_closed: bool) -> None:
+    assert closed_at(zoned(opens, closes), hour).any() == is_closed
+
+
+@pytest.mark.parametrize("hour", [-1.0, 24.5, np.nan])
+def test_an_hour_that_is_none_is_refused(hour: float) -> None:
+    with pytest.raises(BadInput, match="hour"):
+        closed_at(NETWORK, hour)
+
+
+def test_a_zone_is_an_area() -> None:
+    with pytest.raises(BadInput, match="no area"):
+        with_zone(NETWORK, [6.5, 6.6], [53.2, 53.2], 6, 11)
+    with pytest.raises(BadInput, match="edge_opens_hour"):
+        with_zone(NETWORK, [6.0, 7.0, 7.0, 6.0], [53.0, 53.0, 54.0, 54.0], -3, 11)
