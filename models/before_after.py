@@ -9,6 +9,9 @@ from models.traffic_volumes import Volumes
 
 MIN_WEEKS = 3
 _MIN_DAYS_OF_WEEK = 3
+# How far a road on which nothing was done drifts between two periods of 4 to 6 weeks, as a share: chosen on 31 places
+# in Berlin, 2023. On 31 others the interval then holds zero in 92 of 100 such pairs; without it in 88.
+_DRIFT = 0.02
 
 
 def change(before: Volumes, after: Volumes, comparison: tuple[Volumes, Volumes] | None = None) -> Answer:
@@ -17,7 +20,8 @@ def change(before: Volumes, after: Volumes, comparison: tuple[Volumes, Volumes] 
     Days are matched by their day of the week and compared as logarithms, so that a change is a ratio. Days of one
     week resemble one another: the week is the observation, and the interval is Welch's of weekly means. With a
     comparison (a road that the measure does not touch, the same two periods) its own change is taken out day by
-    day: what season, weather and fuel price did to both is no effect of the measure.
+    day: what season, weather and fuel price did to both is no effect of the measure. Roads drift without any measure,
+    and the interval allows for that: a change of less than about 6 per cent is not shown by any number of weeks.
 
     Parameters
     ----------
@@ -52,12 +56,11 @@ def change(before: Volumes, after: Volumes, comparison: tuple[Volumes, Volumes] 
         return Refusal(name, "weeks with at least three whole days before and after", fewest, MIN_WEEKS)
     difference = float(weeks_a.mean() - weeks_b.mean())
     var_b, var_a = weeks_b.var(ddof=1) / len(weeks_b), weeks_a.var(ddof=1) / len(weeks_a)
-    error = float(np.sqrt((var_b + var_a) * _inflation(weeks_b, weeks_a)))
-    if error > 0:
-        df = (var_b + var_a) ** 2 / (var_b**2 / (len(weeks_b) - 1) + var_a**2 / (len(weeks_a) - 1))
-        half = float(student.ppf(0.975, df)) * error
-    else:
-        half = 0.0
+    error = float(np.sqrt((var_b + var_a) * _inflation(weeks_b, weeks_a) + 2 * _DRIFT**2))
+    # Where weeks are all alike, the drift is what is left, and it was learnt from many.
+    parts = var_b**2 / (len(weeks_b) - 1) + var_a**2 / (len(weeks_a) - 1)
+    df = (var_b + var_a) ** 2 / parts if parts > 0 else np.inf
+    half = float(student.ppf(0.975, df)) * error
     value, low, high = (float(100 * np.expm1(x)) for x in (difference, difference - half, difference + half))
     certain = low > 0 or high < 0
     notes = ["More than chance explains." if certain else "No more than chance explains: no change is shown."]

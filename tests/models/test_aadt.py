@@ -33,6 +33,16 @@ def test_days_that_were_lost_in_a_busy_month_do_not_lower_it():
     assert aadt(days_of(daily)).value == pytest.approx(10_000)
 
 
+def test_days_with_lost_hours_count_with_the_hours_that_they_have():
+    full = year()
+    table = days_of(full.day_volume)
+    # Every night from three to four is lost but for the first week of each month.
+    late = table.day.astype("datetime64[D]") - table.day.astype("datetime64[D]").astype("datetime64[M]") >= 7
+    table.volume[late, 3] = np.nan
+    assert table.whole_days < 90
+    assert aadt(table).value == pytest.approx(10_000)
+
+
 def test_the_interval_covers_the_true_average_of_the_year():
     covered = []
     for seed in range(100):
@@ -51,6 +61,7 @@ def test_less_than_a_year_is_refused_with_what_is_missing(days, cells):
     assert isinstance(refusal, Refusal)
     assert (refusal.has, refusal.needs) == (cells, 84)
     assert f"No AADT: {cells} of at least 84 pairs of a month and a day of the week" in refusal.text
+    assert "a part of the year is no year" in refusal.text
 
 
 def test_factors_are_those_that_the_year_was_made_of_and_make_a_short_count_annual():

@@ -21,6 +21,11 @@ def test_a_change_is_the_ratio_of_days_of_the_same_weekday():
     figure = change(weeks(4), weeks(4, 900.0, MONDAY + 28))
     assert figure.value == pytest.approx(-10)
     assert "4 weeks (28 days) before" in figure.basis
+    assert figure.low < -10 < figure.high < 0
+
+
+def test_a_change_that_roads_show_without_any_measure_is_not_called_one():
+    assert "no change is shown" in change(weeks(20), weeks(20, 970.0, MONDAY + 140)).notes[0]
 
 
 def test_weekdays_that_one_period_lacks_do_not_make_a_change():
