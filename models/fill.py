@@ -11,14 +11,20 @@ from scipy.special import gammaincc, ndtr
 from city.errors import BadInput
 from city.findings import Evidence, Finding, finding_id
 from models.contract import index_of
+from models.fill_evidence import measured, seen_level
 from models.parameters import check_finite_and_positive, per_entity
 from models.rows import Booleans, Floats, Integers, Rows
 
 DAY_S = 86_400.0
 # Litres per deposit are triangular(10, 30, 60): mean 33.3, and E[d^2] / E[d] = 36.5 litres. The volume of a Poisson
-# number of deposits with mean m litres therefore has the variance 36.5 m.
+# number of deposits with mean m litres therefore has the variance 36.5 m; that of a counted number varies by .31 each.
 DEPOSIT_DISPERSION_L = 36.5
+DEPOSIT_L = 33.3
+DEPOSIT_SPREAD = 0.31
 Z_80 = 1.2816
+HOURS_OF_WEEK = 168
+# What is known of a container of which only lid openings were ever heard: nothing, so any level is as likely.
+_ANY_LEVEL, _ANY_VARIANCE = 0.5, 1 / 12
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,18 @@ class FillParameters:
         Time constant with which old readings lose their weight.
     residue_ratio, residue_sd
         What is left after an emptying that only the truck has told of.
+    prior_openings, deposit_spread
+        A container's litres per deposit: how many lid openings the general figure is worth, and by how much
+        containers differ from it (relative standard deviation).
+    density_kg_m3, prior_lifts_m3, lift_spread
+        Weight of waste where a container's is not known, how many m3 lifted that is worth, and the relative standard
+        deviation of a level that is told from a lift's weight.
+    glance_sd
+        Standard deviation of a level that a person judges.
+    beside_odds
+        How much more likely people report waste beside a full container than beside one that is not.
+    prior_profile_days
+        Days of filling that an even hour of the week is worth.
     volume_m3
         Usable volume where a container's is not known.
     """
@@ -70,6 +88,14 @@ class FillParameters:
     residue_ratio: float = 0.03
     residue_sd: float = 0.03
     volume_m3: float = 4.0
+    prior_openings: float = 30.0
+    deposit_spread: float = 0.3
+    density_kg_m3: float = 60.0
+    prior_lifts_m3: float = 4.0
+    lift_spread: float = 0.2
+    glance_sd: float = 0.12
+    beside_odds: float = 5.0
+    prior_profile_days: float = 0.5
 
     def __post_init__(self) -> None:
         check_finite_and_positive(self, may_be_zero=("full_hysteresis", "misfit", "residue_ratio"))
@@ -82,6 +108,11 @@ class FillState(NamedTuple):
     `scatter`, the squared surprises (fading) that go with `gained`, how unevenly it comes.
     A jump that waits for its confirmation is `pending_level` at `pending_at_s`. `emptied_at_s` begins the cycle;
     `full_at_s` is when the open finding "full" was raised.
+
+    `opened` lids in `opened_s` since `at_s` are not in `level` yet; `deposit_gain` of fill came with `deposits` lid
+    openings (both fading), and `lifted_kg` with `lifted_m3`. `heard_s` is the time of the newest row. `profile_gain`
+    and `profile_s`, ``(168,)``, are the fleet's fill and time in each hour of the week since Thursday 00:00 UTC, the
+    weekday on which 1970 began.
     """
 
     at_s: Floats
@@ -94,6 +125,15 @@ class FillState(NamedTuple):
     pending_level: Floats
     emptied_at_s: Floats
     full_at_s: Floats
+    heard_s: Floats
+    opened: Floats
+    opened_s: Floats
+    deposit_gain: Floats
+    deposits: Floats
+    lifted_kg: Floats
+    lifted_m3: Floats
+    profile_gain: Floats
+    profile_s: Floats
 
 
 class FillForecast(NamedTuple):
@@ -115,7 +155,9 @@ class FillModel:
     A scalar Kalman filter follows the level: it rises at the container's own rate, with the variance of a compound
     Poisson process of deposits, and is corrected by each reading. A reading that does not fit is kept aside until the
     next one takes it back or confirms it, or until it has stayed for `stays_s`; a fall that stays is an emptying
-    (finding ``emptied``). A truck's visit is one at once. Without readings the level goes on at its rate.
+    (finding ``emptied``). A truck's visit is one at once. Without readings the level goes on by the lids that were
+    opened, and without those at its rate. What a lift weighed, what a driver or a citizen saw and a report of waste
+    beside the container each correct the belief by as much as they are worth next to what is known already.
 
     Parameters
     ----------
@@ -123,6 +165,8 @@ class FillModel:
         Ids of the containers.
     volume_m3
         ``(n,)``, usable volume; NaN or left out = the parameter's.
+    density_kg_m3
+        ``(n,)``, weight of what is thrown in; NaN or left out = the parameter's.
 
     References
     ----------
@@ -145,11 +189,15 @@ class FillModel:
         parameters: FillParameters | None = None,
         *,
         volume_m3: npt.ArrayLike | None = None,
+        density_kg_m3: npt.ArrayLike | None = None,
     ) -> None:
         self.entities = tuple(entities)
         self.index: Mapping[str, int] = index_of(self.entities)
         self.parameters = parameters or FillParameters()
         self.volume_m3 = per_entity(volume_m3, self.parameters.volume_m3, len(self.entities), "volume_m3")
+        self.density_kg_m3 = per_entity(
+            density_kg_m3, self.parameters.density_kg_m3, len(self.entities), "density_kg_m3"
+        )
         # Variance of the fill gained per fill gained.
         self._dispersion = DEPOSIT_DISPERSION_L / (1000 * self.volume_m3)
 
@@ -157,37 +205,59 @@ class FillModel:
         """Return the state of containers never heard of."""
         n = len(self.entities)
         zero, never = np.zeros(n), np.full(n, np.nan)
-        return FillState(never, never, zero, zero, zero, zero, never, never, never, never)
+        hours = np.zeros(HOURS_OF_WEEK)
+        return FillState(
+            never, never, zero, zero, zero, zero, never, never, never, never,
+            never, zero, zero, zero, zero, zero, zero, hours, hours,
+        )  # fmt: skip
 
     def update(self, state: FillState, rows: Rows) -> tuple[FillState, list[Finding]]:
-        """Return the state after `rows` (``fill_ratio`` and visits), and the findings ``full`` and ``emptied``.
+        """Return the state after `rows`, and the findings ``full`` and ``emptied``.
 
-        An ``emptied`` finding is over as soon as it is raised; its cause is ``visit`` or ``level``.
+        Looked at are ``fill_ratio``, ``lid_openings``, ``lift_kg`` and ``seen_fill_ratio`` (before the emptying) of
+        visits, ``seen_fill_ratio`` and ``waste_beside`` of reports. An ``emptied`` finding is over as soon as it is
+        raised; its cause is ``visit`` or ``level``.
         """
         s = FillState(*(one.copy() for one in state))
         findings: list[Finding] = []
-        fill = rows.value("fill_ratio")
-        counts = np.flatnonzero(rows.is_visit | np.isfinite(fill))
+        fill, lids = rows.value("fill_ratio"), rows.value("lid_openings")
+        seen, beside = rows.value("seen_fill_ratio"), rows.value("waste_beside")
+        lift_kg = rows.value("lift_kg")
+        told = rows.is_report & (np.isfinite(seen) | (beside > 0))
+        is_reading = (np.isfinite(fill) | np.isfinite(lids)) & ~rows.is_visit & ~rows.is_report
+        counts = np.flatnonzero(rows.is_visit | told | is_reading)
         for wave in rows.waves(rows.entity[counts]):
             k = counts[wave]
+            e, at_s = rows.entity[k], rows.at_s[k]
             visit = rows.is_visit[k]
             if visit.any():
-                self._visit(s, rows.entity[k[visit]], rows.at_s[k[visit]], findings)
-            if not visit.all():
-                k = k[~visit]
+                v = k[visit]
+                self._visit(s, e[visit], at_s[visit], lift_kg[v], seen[v], findings)
+            report = told[k] & ~visit
+            if report.any():
+                self._hear(s, e[report], at_s[report], seen[k[report]], beside[k[report]], findings)
+            if not (visit | report).all():
+                k = k[~visit & ~report]
+                self._count(s, rows.entity[k], rows.at_s[k], lids[k], rows.interval_s[k], fill[k], findings)
+                k = k[np.isfinite(fill[k])]
                 self._read(s, rows.entity[k], rows.at_s[k], fill[k], findings)
         stayed = np.flatnonzero(rows.now_s - s.pending_at_s > self.parameters.stays_s)
         self._confirm(s, stayed, s.pending_at_s[stayed] + self.parameters.stays_s, findings)
         findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
         return s, findings
 
-    def forecast(self, state: FillState, at_s: npt.ArrayLike, *, full_at: float = 1.0) -> FillForecast:
+    def forecast(
+        self, state: FillState, at_s: npt.ArrayLike, *, full_at: float = 1.0, doubt_sd: npt.ArrayLike = 0.0
+    ) -> FillForecast:
         """Return the fill at the times `at_s`, ``(m,)``, of all containers, if nobody empties them.
 
         Parameters
         ----------
         full_at
             The level whose reaching counts as overflow.
+        doubt_sd
+            ``(n,)`` or one number: standard deviation by which the level may be wrong beyond what the readings show,
+            where their sensor is not trusted.
 
         Raises
         ------
@@ -201,12 +271,14 @@ class FillModel:
         rate, rate_variance, dispersion = self._of_fleet(state)
         # A fall that is not yet confirmed is most likely true: believe it until it is taken back.
         fell = state.pending_level < state.level - self.parameters.emptying_ratio
-        from_level = np.where(fell, state.pending_level, state.level)
-        from_s = np.where(fell, state.pending_at_s, state.at_s)
+        counted, counted_variance = self._counted(state, np.arange(len(rate)))
+        from_level = np.where(fell, state.pending_level, np.minimum(state.level + counted, 1.5))
+        from_s = np.where(fell, state.pending_at_s, state.at_s + state.opened_s)
+        from_variance = state.variance + np.where(fell, 0.0, counted_variance) + np.square(doubt_sd)
         ahead_s = np.maximum(times[order] - from_s[:, None], 0.0)
-        gain = rate[:, None] * ahead_s
+        gain = rate[:, None] * self._paced(state, from_s, times[order], ahead_s)
         variance = (
-            state.variance[:, None]
+            from_variance[:, None]
             + gain * dispersion[:, None]
             + rate_variance[:, None] * ahead_s**2
             + (self.parameters.misfit * gain) ** 2
@@ -259,6 +331,133 @@ class FillModel:
         prior = self.parameters.prior_rate_per_day / DAY_S
         return np.maximum((s.gained[e] + prior * prior_s) / (s.exposure_s[e] + prior_s), 0.05 * prior)
 
+    def _counted(self, s: FillState, e: Integers) -> tuple[Floats, Floats]:
+        """Return the fill that the lids opened since the last level have brought, and its variance."""
+        p = self.parameters
+        prior = DEPOSIT_L / (1000 * self.volume_m3[e])
+        each = np.clip(
+            (s.deposit_gain[e] + prior * p.prior_openings) / (s.deposits[e] + p.prior_openings), 0.2 * prior, 4 * prior
+        )
+        gain = s.opened[e] * each
+        unknown = p.deposit_spread**2 * p.prior_openings / (s.deposits[e] + p.prior_openings)
+        return gain, gain * each * DEPOSIT_SPREAD**2 + gain**2 * unknown
+
+    def _ahead(self, s: FillState, e: Integers, at_s: Floats) -> tuple[Floats, Floats]:
+        """Return the fill gained since the last level until `at_s`, and the variance of the level then."""
+        rate = self._own_rate(s, e)
+        counted, variance = self._counted(s, e)
+        by_rate = rate * np.maximum(at_s - s.at_s[e] - s.opened_s[e], 0.0)
+        variance += s.variance[e] + by_rate * self._own_dispersion(s, e) + (self.parameters.misfit * by_rate) ** 2
+        return counted + by_rate, variance
+
+    def _paced(self, s: FillState, from_s: Floats, times: Floats, ahead_s: Floats) -> Floats:
+        """Return the time ahead, each hour of the week counted by how much the fleet fills in it, ``(n, m)``."""
+        total_s = s.profile_s.sum()
+        if total_s <= 0 or s.profile_gain.sum() <= 0:
+            return ahead_s
+        fleet = s.profile_gain.sum() / total_s
+        prior_s = self.parameters.prior_profile_days * DAY_S
+        # Hours in which the fleet was hardly seen are as even as its day.
+        by_hour = s.profile_gain.reshape(7, 24).sum(0), s.profile_s.reshape(7, 24).sum(0)
+        of_day = np.maximum((by_hour[0] + fleet * prior_s) / (by_hour[1] + prior_s), 0.0)
+        of_week = np.maximum(
+            (s.profile_gain + np.tile(of_day, 7) * 4 * prior_s) / (s.profile_s + 4 * prior_s), 0.05 * fleet
+        )
+        pace = of_week / of_week.mean()
+        passed = np.r_[0.0, np.cumsum(pace)] * 3600.0
+        week_s = 3600.0 * HOURS_OF_WEEK
+
+        def clock(at_s: Floats) -> Floats:
+            whole, within = np.divmod(at_s, week_s)
+            return whole * week_s + np.interp(within, np.arange(HOURS_OF_WEEK + 1) * 3600.0, passed)
+
+        paced = clock(times) - clock(np.nan_to_num(from_s))[:, None]
+        return np.where(np.isnan(ahead_s), np.nan, np.where(ahead_s > 0, np.maximum(paced, 0.0), 0.0))
+
+    def _learn_pace(self, s: FillState, at_s: Floats, elapsed_s: Floats, gain: Floats) -> None:
+        """Add fill gained to the hours of the week in which it came; intervals over a day say nothing of hours."""
+        short = (elapsed_s > 0) & (elapsed_s <= DAY_S)
+        begins, left_s = at_s[short] - elapsed_s[short], elapsed_s[short].copy()
+        each = gain[short] / elapsed_s[short]
+        while len(begins):
+            hour = np.floor(begins / 3600.0)
+            here_s = np.minimum((hour + 1) * 3600.0 - begins, left_s)
+            place = (hour % HOURS_OF_WEEK).astype(np.int64)
+            s.profile_gain[:] += np.bincount(place, each * here_s, HOURS_OF_WEEK)
+            s.profile_s[:] += np.bincount(place, here_s, HOURS_OF_WEEK)
+            goes_on = left_s - here_s > 1e-6
+            begins, left_s, each = (begins + here_s)[goes_on], (left_s - here_s)[goes_on], each[goes_on]
+
+    def _count(
+        self,
+        s: FillState,
+        e: Integers,
+        at_s: Floats,
+        lids: Floats,
+        interval_s: Floats,
+        fill: Floats,
+        findings: list[Finding],
+    ) -> None:
+        """Take lid openings: what they brought is added when the level is next asked for."""
+        fresh = ~(at_s <= np.fmax(s.heard_s[e], s.at_s[e])) & np.isfinite(lids)
+        e, at_s, lids, interval_s, fill = e[fresh], at_s[fresh], lids[fresh], interval_s[fresh], fill[fresh]
+        if not len(e):
+            return
+        alone = np.isnan(fill)
+        first = np.isnan(s.at_s[e]) & alone
+        s.at_s[e[first]], s.level[e[first]] = at_s[first], _ANY_LEVEL
+        s.variance[e[first]] = _ANY_VARIANCE
+        known = np.isfinite(s.at_s[e]) & ~first
+        since_s = at_s - np.fmax(s.heard_s[e], s.at_s[e])
+        # A count goes with the time that it is over; none given, it is all that came since the last one.
+        over_s = np.where(interval_s > 0, np.minimum(interval_s, since_s), since_s)
+        s.heard_s[e] = at_s
+        e, over_s, lids, at_s, alone = e[known], over_s[known], lids[known], at_s[known], alone[known]
+        s.opened[e] += lids
+        s.opened_s[e] += over_s
+        if alone.any():
+            e, at_s = e[alone], at_s[alone]
+            self._tell_full(s, e, at_s, findings, np.minimum(s.level[e] + self._counted(s, e)[0], 1.0))
+
+    def _hear(
+        self, s: FillState, e: Integers, at_s: Floats, seen: Floats, beside: Floats, findings: list[Finding]
+    ) -> None:
+        """Take what a person says of a container; a sensor that is just telling something knows better."""
+        p = self.parameters
+        first = np.isnan(s.at_s[e]) & np.isfinite(seen)
+        s.at_s[e[first]], s.level[e[first]], s.variance[e[first]] = at_s[first], seen[first], p.glance_sd**2
+        later = (at_s > np.fmax(s.at_s[e], s.heard_s[e])) & np.isnan(s.pending_at_s[e]) & ~first
+        s.heard_s[e[first | later]] = at_s[first | later]
+        e, at_s, seen, beside = e[later], at_s[later], seen[later], beside[later]
+        gain, variance = self._ahead(s, e, at_s)
+        level, variance, emptied = seen_level(
+            s.level[e] + gain, variance, seen, p.glance_sd, np.nan_to_num(beside) > 0, p.full_ratio, p.beside_odds
+        )
+        self._gain(s, e[~emptied], at_s[~emptied], level[~emptied])
+        s.at_s[e], s.level[e], s.variance[e] = at_s, level, variance
+        s.opened[e], s.opened_s[e] = 0.0, 0.0
+        self._tell_full(s, e, at_s, findings)
+
+    def _gain(self, s: FillState, e: Integers, at_s: Floats, level: Floats, limit: float = 0.5) -> None:
+        """Learn rate, litres per deposit and pace from the level having come to `level`.
+
+        Where its rate would have brought more than `limit`, it learns nothing.
+        """
+        p = self.parameters
+        elapsed_s = at_s - s.at_s[e]
+        gain = level - s.level[e]
+        # A full container takes nothing more, whatever people bring: that time says nothing about the rate.
+        # Over a gap in which it may have been emptied and filled again, the difference says nothing either.
+        counts = (s.level[e] < p.full_ratio) & (self._own_rate(s, e) * elapsed_s < limit)
+        fading = np.exp(-elapsed_s / (p.memory_days * DAY_S))
+        s.gained[e] = fading * s.gained[e] + np.where(counts, gain, 0.0)
+        s.exposure_s[e] = fading * s.exposure_s[e] + np.where(counts, elapsed_s, 0.0)
+        s.scatter[e] *= fading
+        by_lids = counts & (s.opened_s[e] > 0.9 * elapsed_s)
+        s.deposit_gain[e] = fading * s.deposit_gain[e] + np.where(by_lids, gain, 0.0)
+        s.deposits[e] = fading * s.deposits[e] + np.where(by_lids, s.opened[e], 0.0)
+        self._learn_pace(s, at_s[counts], elapsed_s[counts], gain[counts])
+
     def _read(self, s: FillState, e: Integers, at_s: Floats, fill: Floats, findings: list[Finding]) -> None:
         p = self.parameters
         stayed = at_s - s.pending_at_s[e] > p.stays_s
@@ -274,44 +473,36 @@ class FillModel:
         waited_s = at_s - s.pending_at_s[e]
         near = 4 * p.sensor_sd + 0.25 * p.emptying_ratio
         agrees = np.abs(fill - s.pending_level[e] - rate * np.nan_to_num(waited_s)) <= near + 2 * rate * waited_s
-        fits = self._fits(s, e, at_s, fill, rate)
+        fits = self._fits(s, e, at_s, fill)
         confirmed = agrees & ~fits
         self._confirm(s, e[confirmed], at_s[confirmed], findings)
         ordinary = fits | confirmed
         s.pending_at_s[e], s.pending_level[e] = np.where(ordinary, np.nan, at_s), np.where(ordinary, np.nan, fill)
-        self._correct(s, e[ordinary], at_s[ordinary], fill[ordinary], rate[ordinary])
+        self._correct(s, e[ordinary], at_s[ordinary], fill[ordinary])
         self._tell_full(s, e[ordinary], at_s[ordinary], findings)
 
-    def _fits(self, s: FillState, e: Integers, at_s: Floats, fill: Floats, rate: Floats) -> Booleans:
+    def _fits(self, s: FillState, e: Integers, at_s: Floats, fill: Floats) -> Booleans:
         p = self.parameters
-        variance = self._predicted_variance(s, e, at_s, rate)
-        above = fill - s.level[e] - rate * (at_s - s.at_s[e])
+        gain, variance = self._ahead(s, e, at_s)
+        above = fill - s.level[e] - gain
         below = s.level[e] - fill
         noise_sd = np.sqrt(s.variance[e] + p.sensor_sd**2)
         fits: Booleans = above <= np.maximum(4 * np.sqrt(variance + p.sensor_sd**2), p.emptying_ratio)
         fits &= below <= np.maximum(4 * noise_sd, p.emptying_ratio)
         return fits
 
-    def _predicted_variance(self, s: FillState, e: Integers, at_s: Floats, rate: Floats) -> Floats:
-        gain = rate * (at_s - s.at_s[e])
-        return s.variance[e] + gain * self._own_dispersion(s, e) + (self.parameters.misfit * gain) ** 2
-
-    def _correct(self, s: FillState, e: Integers, at_s: Floats, fill: Floats, rate: Floats) -> None:
+    def _correct(self, s: FillState, e: Integers, at_s: Floats, fill: Floats) -> None:
         p = self.parameters
-        elapsed_s = at_s - s.at_s[e]
-        predicted = s.level[e] + rate * elapsed_s
-        variance = self._predicted_variance(s, e, at_s, rate)
+        gain, variance = self._ahead(s, e, at_s)
         weight = variance / (variance + p.sensor_sd**2)
-        surprise = (fill - predicted) ** 2 - s.variance[e] - p.sensor_sd**2
-        level = predicted + weight * (fill - predicted)
-        # A full container takes nothing more, whatever people bring: that time says nothing about the rate.
-        # Over a gap in which it may have been emptied and filled again, the difference says nothing either.
-        counts = (s.level[e] < p.full_ratio) & (rate * elapsed_s < 0.5)
-        fading = np.exp(-elapsed_s / (p.memory_days * DAY_S))
-        s.gained[e] = fading * s.gained[e] + np.where(counts, level - s.level[e], 0.0)
-        s.exposure_s[e] = fading * s.exposure_s[e] + np.where(counts, elapsed_s, 0.0)
-        s.scatter[e] = fading * s.scatter[e] + np.where(counts, surprise, 0.0)
+        by_rate = self._own_rate(s, e) * (at_s - s.at_s[e])
+        surprise = (fill - s.level[e] - by_rate) ** 2 - s.variance[e] - p.sensor_sd**2
+        counts = (s.level[e] < p.full_ratio) & (by_rate < 0.5)
+        level = s.level[e] + gain + weight * (fill - s.level[e] - gain)
+        self._gain(s, e, at_s, level)
+        s.scatter[e] += np.where(counts, surprise, 0.0)
         s.level[e], s.variance[e], s.at_s[e] = level, (1 - weight) * variance, at_s
+        s.opened[e], s.opened_s[e] = 0.0, 0.0
 
     def _confirm(self, s: FillState, e: Integers, known_at_s: Floats, findings: list[Finding]) -> None:
         p = self.parameters
@@ -329,9 +520,12 @@ class FillModel:
         s.exposure_s[rose] += s.pending_at_s[rose] - s.at_s[rose]
         s.at_s[e], s.level[e], s.variance[e] = s.pending_at_s[e], s.pending_level[e], p.sensor_sd**2
         s.pending_at_s[e], s.pending_level[e] = np.nan, np.nan
+        s.opened[e], s.opened_s[e] = 0.0, 0.0
         self._tell_full(s, e, known_at_s, findings)
 
-    def _visit(self, s: FillState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
+    def _visit(
+        self, s: FillState, e: Integers, at_s: Floats, lift_kg: Floats, glance: Floats, findings: list[Finding]
+    ) -> None:
         p = self.parameters
         late = at_s < s.at_s[e]
         seen = np.abs(s.emptied_at_s[e] - at_s) <= p.merge_s
@@ -341,6 +535,7 @@ class FillModel:
         self._confirm(s, e[known], s.pending_at_s[e[known]], findings)
         new = ~seen & ~late
         e, at_s = e[new], at_s[new]
+        self._weigh(s, e, at_s, lift_kg[new], glance[new])
         # The sensor may have told of it before the truck did.
         fell = waits[new] & (s.pending_at_s[e] >= at_s)
         s.level[e] = np.where(fell, s.pending_level[e], p.residue_ratio)
@@ -348,28 +543,50 @@ class FillModel:
         s.at_s[e] = np.where(fell, s.pending_at_s[e], at_s)
         s.emptied_at_s[e] = at_s
         s.pending_at_s[e], s.pending_level[e] = np.nan, np.nan
+        s.opened[e], s.opened_s[e], s.heard_s[e] = 0.0, 0.0, np.fmax(s.heard_s[e], at_s)
         for i, at in zip(e, at_s, strict=True):
             evidence = Evidence("A truck emptied it.", "", float(at))
             findings.append(self._emptied(int(i), float(at), "visit", evidence, 0.99))
         self._tell_full(s, e, at_s, findings)
+
+    def _weigh(self, s: FillState, e: Integers, at_s: Floats, lift_kg: Floats, glance: Floats) -> None:
+        """Learn from the level before an emptying: what the lift weighed, what the crew saw."""
+        p = self.parameters
+        told = np.isfinite(s.at_s[e]) & np.isnan(s.pending_at_s[e]) & (np.isfinite(lift_kg) | np.isfinite(glance))
+        e, at_s, lift_kg, glance = e[told], at_s[told], lift_kg[told], glance[told]
+        volume = self.volume_m3[e]
+        gain, variance = self._ahead(s, e, at_s)
+        before = np.clip(s.level[e] + gain, 0.0, 1.2)
+        density = (s.lifted_kg[e] + self.density_kg_m3[e] * p.prior_lifts_m3) / (s.lifted_m3[e] + p.prior_lifts_m3)
+        by_weight = lift_kg / (density * volume)
+        level, left = measured(before, variance, by_weight, 0.03 + p.lift_spread * np.maximum(by_weight, before))
+        level, _ = measured(level, left, glance, p.glance_sd)
+        # Where the sensor has just told the level, the lift tells the density, and nothing new of the rate.
+        sure = (variance < 0.05**2) & (before > 0.2) & np.isfinite(lift_kg)
+        s.lifted_kg[e] += np.where(sure, lift_kg, 0.0)
+        s.lifted_m3[e] += np.where(sure, before * volume, 0.0)
+        self._gain(s, e, at_s, level, limit=2.0)
 
     def _emptied(self, i: int, at_s: float, cause: str, evidence: Evidence, probability: float) -> Finding:
         entity = self.entities[i]
         known = finding_id("emptied", entity, at_s)
         return Finding(known, "emptied", entity, at_s, cause, probability, 0.0, (evidence,), at_s)
 
-    def _tell_full(self, s: FillState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
+    def _tell_full(
+        self, s: FillState, e: Integers, at_s: Floats, findings: list[Finding], level: Floats | None = None
+    ) -> None:
         p = self.parameters
+        level = s.level[e] if level is None else level
         is_full = np.isfinite(s.full_at_s[e])
-        begins = ~is_full & (s.level[e] >= p.full_ratio)
-        ends = is_full & (s.level[e] < p.full_ratio - p.full_hysteresis)
-        for i, at in zip(e[begins], at_s[begins], strict=True):
+        begins = ~is_full & (level >= p.full_ratio)
+        ends = is_full & (level < p.full_ratio - p.full_hysteresis)
+        for i, at, now in zip(e[begins], at_s[begins], level[begins], strict=True):
             s.full_at_s[i] = at
-            findings.append(self._full(int(i), float(at), float(at), float(s.level[i]), None))
-        for i, at in zip(e[ends], at_s[ends], strict=True):
+            findings.append(self._full(int(i), float(at), float(at), float(now), None))
+        for i, at, now in zip(e[ends], at_s[ends], level[ends], strict=True):
             raised = float(s.full_at_s[i])
             s.full_at_s[i] = np.nan
-            findings.append(self._full(int(i), raised, float(at), float(s.level[i]), max(float(at), raised)))
+            findings.append(self._full(int(i), raised, float(at), float(now), max(float(at), raised)))
 
     def _full(self, i: int, raised_at_s: float, at_s: float, level: float, cleared_at_s: float | None) -> Finding:
         entity = self.entities[i]
