@@ -57,7 +57,7 @@ class Outlook(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What became of each of ``n`` readings: in how many days it was full (`event`) or last watched; 0 = not watched."""
+    """What became of each of ``n`` readings: in how many days it was full (`event`) or last watched (0 = never)."""
 
     duration_d: Integers
     event: Booleans
@@ -93,22 +93,28 @@ def watch(levels: DailyLevels, *, full: float = 0.8, emptying: float = 0.4) -> W
     """
     if not len(levels.entity) == len(levels.day) == len(levels.level):
         raise BadInput("The columns differ in length.", "Give one value per reading.")
-    order = np.lexsort((levels.day, levels.entity))
+    n = len(levels.day)
+    order = np.lexsort((np.arange(n), levels.day, levels.entity))
     entity, day, level = (column[order] for column in levels)
-    n = len(level)
-    follows = np.r_[(entity[1:] == entity[:-1]) & (np.diff(day) == 1), np.zeros(min(n, 1), np.bool_)]
-    falls = np.r_[np.diff(level) <= -emptying + _EPSILON, np.zeros(min(n, 1), np.bool_)]
+    # Of several readings in a day the last one stands for it; each of them is watched from where it is.
+    is_last = np.r_[(entity[1:] != entity[:-1]) | (np.diff(day) != 0), np.ones(min(n, 1), np.bool_)]
+    last = np.flatnonzero(is_last)
+    one_entity, one_day, one_level = entity[last], day[last], level[last]
+    follows = np.r_[(one_entity[1:] == one_entity[:-1]) & (np.diff(one_day) == 1), np.zeros(min(n, 1), np.bool_)]
+    at = np.cumsum(is_last) - is_last
+    before = level.copy()
     duration, event = np.zeros(n, np.int64), np.zeros(n, np.bool_)
     open_ = level < full - _EPSILON
-    at = np.arange(n)
     for k in range(1, LONGEST_D + 1):
         open_ = open_ & follows[at]
-        at = np.minimum(at + 1, n - 1)
-        reached = open_ & (level[at] >= full - _EPSILON)
+        at = np.minimum(at + 1, len(last) - 1)
+        now = one_level[at]
+        reached = open_ & (now >= full - _EPSILON)
         event |= reached
         duration[reached] = k
-        open_ &= ~reached & ~falls[at - 1]
+        open_ &= ~reached & (now - before > -emptying + _EPSILON)
         duration[open_] = k
+        before = now
     back = np.empty(n, np.int64)
     back[order] = np.arange(n)
     return Watch(duration[back], event[back])
@@ -177,9 +183,9 @@ class FillHistory:
                 table[memory] *= fading
         slow = np.exp(-step_d / MEMORY_DAYS[0])
         for column in (self._weekday_gain, self._weekday_d, self._falls, self._rises):
-            column *= slow
+            np.multiply(column, slow, out=column)
         for column in (self._emptyings, self._full_d, self._seen_d):
-            column *= slow
+            np.multiply(column, slow, out=column)
         moved = min(step_d, _KEPT)
         self._recent = np.roll(self._recent, moved, axis=1)
         self._recent[:, :moved] = np.nan

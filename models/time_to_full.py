@@ -11,11 +11,12 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from city.errors import BadInput
 from models.fill_history import AHEAD, LONGEST_D, DailyLevels, Outlook, Singles, Watch, outlooks, watch
 from models.parameters import check_finite_and_positive
-from models.rows import Floats, Integers
+from models.rows import Booleans, Floats, Integers
 
 _CHUNK = 20_000
 _LEAST_EVENTS = 30
 _LEAST_HAZARD = 1e-4
+PIVOT = -2.0
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,14 @@ class TimeToFullParameters:
         Boosted models of different seeds, and trees of the randomised forest.
     most_watched_days
         Days under watch to learn from; of more, a random part is taken.
-    calibration_weight
-        How many watched days of evidence the plain mean of the members is worth against a learned combination.
+    boosted_share
+        Weight of the boosted models in the mean of the log odds; the forest has the rest.
+    sharpness, calibration_weight
+        By how much the mean of the log odds is stretched (a mean of models is too cautious), and how many watched days
+        of evidence that is worth against a stretch and a shift that are learned from forecasts of the past.
+    interval_margin
+        Whole days make an 80 % interval too wide. A probability that is less than this above .1 or below .9 is moved
+        to the other side, so that the days at which it passes .1 and .9 hold 80 %.
     seed
         Of all that is random.
     """
@@ -44,34 +51,42 @@ class TimeToFullParameters:
     emptying_ratio: float = 0.4
     refit_days: int = 28
     folds: int = 3
-    boostings: int = 2
+    boostings: int = 1
     trees: int = 120
     most_watched_days: int = 100_000
-    calibration_weight: float = 200.0
+    boosted_share: float = 0.35
+    sharpness: float = 1.1
+    calibration_weight: float = 3000.0
+    interval_margin: float = 0.03
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check_finite_and_positive(self, may_be_zero=("seed", "folds", "calibration_weight"))
+        check_finite_and_positive(
+            self, may_be_zero=("seed", "folds", "calibration_weight", "interval_margin", "boosted_share")
+        )
+        if self.boosted_share > 1 or self.interval_margin >= 0.4:
+            raise BadInput("boosted_share is above 1, or interval_margin not below 0.4.", "Give smaller ones.")
 
 
-class Combination(NamedTuple):
-    """How the members' log odds become one: `bias` plus their sum with `weights`, ``(members,)``."""
+class Calibration(NamedTuple):
+    """How log odds are set right: `shift` + `stretch` times their distance from `PIVOT`."""
 
-    bias: float
-    weights: Floats
+    shift: float
+    stretch: float
 
 
 class HazardModel:
     """The probability of being seen full on each of the coming days, learned once.
 
     Boosted trees and a forest of randomised trees each estimate the hazard of a day ahead, given that the container
-    was not seen full before; a logistic combination, learned on forecasts that were made before their outcome was
-    known, calibrates their mean. Where there is too little to learn from, the fleet's counted hazard stands in.
+    was not seen full before; the mean of their log odds is calibrated on forecasts that were made before their outcome
+    was known. Where there is too little to learn from, the fleet's counted hazard stands in.
 
     References
     ----------
-    Discrete-time hazard: J. D. Singer and J. B. Willett, "It's about time", 1993. Stacking: D. H. Wolpert, "Stacked
-    generalization", 1992. Randomised trees: P. Geurts et al., "Extremely randomized trees", 2006.
+    Discrete-time hazard: J. D. Singer and J. B. Willett, "It's about time", 1993. Randomised trees: P. Geurts et al.,
+    "Extremely randomized trees", 2006. Stretching a mean of forecasts: R. Ranjan and T. Gneiting, "Combining
+    probability forecasts", 2010.
     """
 
     def __init__(self, parameters: TimeToFullParameters | None = None) -> None:
@@ -79,7 +94,7 @@ class HazardModel:
         self._boosted: list[HistGradientBoostingClassifier] = []
         self._forest: ExtraTreesClassifier | None = None
         self._typical: Singles = np.zeros(0, np.float32)
-        self.combination: Combination | None = None
+        self.calibration = Calibration(0.0, self.parameters.sharpness)
 
     def fit(self, known: Outlook, day: Integers, seen: Watch, until_day: int) -> "HazardModel":
         """Learn from what is known by the end of `until_day`, and return itself.
@@ -120,66 +135,71 @@ class HazardModel:
         self._forest = forest.fit(self._filled(features), full)
         return self
 
-    def members(self, known: Outlook) -> Floats:
-        """Return the hazards that each member gives, ``(members, n, LONGEST_D)``."""
+    def log_odds(self, known: Outlook) -> Floats:
+        """Return the log odds of being full on each day ahead if not before, ``(n, LONGEST_D)``, not yet calibrated."""
         n = len(known.now)
         if self._forest is None:
-            return known.ahead[:, :, AHEAD.index("hazard_slow")].astype(np.float64)[None]
-        hazards = np.empty((2, n * LONGEST_D))
+            counted = known.ahead[:, :, AHEAD.index("hazard_slow")].astype(np.float64)
+            return np.asarray(logit(np.clip(counted, _LEAST_HAZARD, 1 - _LEAST_HAZARD)), np.float64)
+        odds = np.empty(n * LONGEST_D)
+        share = self.parameters.boosted_share
         for start in range(0, n, _CHUNK):
             row = np.repeat(np.arange(start, min(start + _CHUNK, n)), LONGEST_D)
             ahead = np.tile(np.arange(LONGEST_D), len(row) // LONGEST_D)
             features = _design(known, row, ahead)
-            these = slice(start * LONGEST_D, start * LONGEST_D + len(row))
-            hazards[0, these] = np.mean([one.predict_proba(features)[:, 1] for one in self._boosted], axis=0)
-            hazards[1, these] = self._forest.predict_proba(self._filled(features))[:, 1]
-        return hazards.reshape(2, n, LONGEST_D)
+            boosted = np.mean([one.predict_proba(features)[:, 1] for one in self._boosted], axis=0)
+            of_forest = self._forest.predict_proba(self._filled(features))[:, 1]
+            both = np.clip([boosted, of_forest], _LEAST_HAZARD, 1 - _LEAST_HAZARD)
+            odds[start * LONGEST_D : start * LONGEST_D + len(row)] = [share, 1 - share] @ logit(both)
+        return odds.reshape(n, LONGEST_D)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether there was enough to learn from; else the fleet's counted hazard stands in."""
+        return self._forest is not None
 
     def p_full(self, known: Outlook) -> Floats:
         """Return the probability of having been seen full within 1, 2, … days, ``(n, LONGEST_D)``, rising."""
-        return chance(combined(self.members(known), self.combination))
+        return chance(self.log_odds(known), self.calibration, self.parameters.interval_margin)
 
     def _filled(self, features: Singles) -> Singles:
         return np.where(np.isnan(features), self._typical, features)
 
 
-def combined(members: Floats, combination: Combination | None = None) -> Floats:
-    """Return one hazard of those of the members, ``(members, …)``: combined, or the mean of their log odds."""
-    odds = logit(np.clip(members, _LEAST_HAZARD, 1 - _LEAST_HAZARD))
-    if combination is None or len(combination.weights) != len(members):
-        return np.asarray(expit(odds.mean(0)), np.float64)
-    return np.asarray(expit(combination.bias + np.tensordot(combination.weights, odds, 1)), np.float64)
+def chance(log_odds: Floats, calibration: Calibration, interval_margin: float = 0.0) -> Floats:
+    """Return the probability of an event by the end of each day, from the log odds of the days, ``(n, days)``.
+
+    >>> chance(np.full((1, 3), -1.0), Calibration(0.0, 1.0)).round(2).tolist()
+    [[0.27, 0.47, 0.61]]
+    """
+    hazard = expit(PIVOT + calibration.shift + calibration.stretch * (log_odds - PIVOT))
+    p = np.asarray(1 - np.cumprod(1 - hazard, axis=1), np.float64)
+    p = np.where((p >= 0.1) & (p < 0.1 + interval_margin), 0.0999, p)
+    p = np.where((p <= 0.9) & (p > 0.9 - interval_margin), 0.9001, p)
+    return np.maximum.accumulate(p, axis=1)
 
 
-def chance(hazard: Floats) -> Floats:
-    """Return the probability of an event by the end of each day, from the hazards of the days, ``(n, days)``."""
-    return np.asarray(1 - np.cumprod(1 - hazard, axis=1), np.float64)
-
-
-def learn_combination(members: Floats, full: Floats, weight: float) -> Combination:
-    """Return the combination that fits best what became of forecasts, held towards the plain mean.
+def learn_calibration(log_odds: Floats, full: Booleans, parameters: TimeToFullParameters) -> Calibration:
+    """Return the calibration that fits best what became of forecasts, held towards the parameters' own.
 
     Parameters
     ----------
-    members
-        ``(members, n)``, hazards that were said before `full` was known.
+    log_odds
+        ``(n,)``, as said before `full` was known.
     full
-        ``(n,)``, 1 = it was seen full on that day.
-    weight
-        Watched days that the plain mean is worth.
+        ``(n,)``, whether it was seen full on that day.
     """
-    odds = logit(np.clip(members, _LEAST_HAZARD, 1 - _LEAST_HAZARD))
-    start = np.r_[0.0, np.full(len(members), 1 / len(members))]
+    distance = log_odds - PIVOT
+    weight, start = parameters.calibration_weight, np.array([0.0, parameters.sharpness])
 
     def loss(x: Floats) -> tuple[float, Floats]:
-        z = x[0] + x[1:] @ odds
-        apart = x - start
+        z = PIVOT + x[0] + x[1] * distance
         error = expit(z) - full
-        slope = np.r_[error.sum(), odds @ error] + weight * apart
-        return float(np.logaddexp(0, z).sum() - (full * z).sum() + 0.5 * weight * (apart @ apart)), slope
+        slope = np.array([error.sum(), distance @ error]) + weight * (x - start)
+        return float(np.logaddexp(0, z).sum() - z[full].sum() + 0.5 * weight * ((x - start) ** 2).sum()), slope
 
-    best = minimize(loss, start, jac=True, method="L-BFGS-B").x
-    return Combination(float(best[0]), best[1:])
+    shift, stretch = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    return Calibration(float(shift), float(stretch))
 
 
 def walk_forward(levels: DailyLevels, train_until_day: int, parameters: TimeToFullParameters | None = None) -> Floats:
@@ -214,41 +234,30 @@ def walk_forward(levels: DailyLevels, train_until_day: int, parameters: TimeToFu
     for refit_day in range(train_until_day - p.folds * p.refit_days, last, p.refit_days):
         ahead = np.flatnonzero(below & (day > refit_day) & (day <= refit_day + p.refit_days))
         model = HazardModel(p).fit(known, day, seen, refit_day)
-        of_these = Outlook(known.now[ahead], known.ahead[ahead])
-        hazards = model.members(of_these)
+        odds = model.log_odds(Outlook(known.now[ahead], known.ahead[ahead]))
         if refit_day >= train_until_day:
-            combination = _combination(told, seen, day, refit_day, len(hazards), p)
-            said[ahead] = chance(combined(hazards, combination))
-        told.append((ahead, hazards))
+            calibration = _calibration(told, seen, day, refit_day, p)
+            said[ahead] = chance(odds, calibration, p.interval_margin)
+        if model.is_learned:
+            told.append((ahead, odds))
     return said
 
 
-def _combination(
-    told: list[tuple[Integers, Floats]],
-    seen: Watch,
-    day: Integers,
-    until_day: int,
-    members: int,
-    p: TimeToFullParameters,
-) -> Combination | None:
-    said, became = [], []
-    for rows, hazards in told:
-        if len(hazards) != members:
-            continue
+def _calibration(
+    told: list[tuple[Integers, Floats]], seen: Watch, day: Integers, until_day: int, p: TimeToFullParameters
+) -> Calibration:
+    """Learn from what earlier models said and what is known by now to have become of it."""
+    said, became = [np.zeros(0)], [np.zeros(0, np.bool_)]
+    for rows, odds in told:
         watched_d = np.zeros(len(day), np.int64)
         watched_d[rows] = np.minimum(seen.duration_d[rows], np.maximum(until_day - day[rows], 0))
         row, ahead, full = _watched_days(seen, watched_d, rows)
-        place = np.searchsorted(rows, row)
-        said.append(hazards[:, place, ahead])
+        said.append(odds[np.searchsorted(rows, row), ahead])
         became.append(full)
-    if not said or not np.concatenate(became).any():
-        return None
-    return learn_combination(
-        np.concatenate(said, axis=1), np.concatenate(became).astype(np.float64), p.calibration_weight
-    )
+    return learn_calibration(np.concatenate(said), np.concatenate(became), p)
 
 
-def _watched_days(seen: Watch, watched_d: Integers, origin: Integers) -> tuple[Integers, Integers, np.ndarray]:  # type: ignore[type-arg]
+def _watched_days(seen: Watch, watched_d: Integers, origin: Integers) -> tuple[Integers, Integers, Booleans]:
     days = watched_d[origin]
     row = np.repeat(origin, days)
     ahead = np.arange(len(row)) - np.repeat(np.cumsum(days) - days, days)
