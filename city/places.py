@@ -91,6 +91,16 @@ class Truck(msgspec.Struct, frozen=True, omit_defaults=True):
     payload_kg: float
     shift_start_hour: float = 7.0
     shift_duration_s: float = 7 * 3600.0
+    # Breaks as (hour of the local day when due, minutes); taken when a stop or a way is done, never in the middle.
+    breaks: tuple[tuple[float, float], ...] = ()
+    # How long after the shift the truck may still be out; that costs half as much again.
+    overtime_s: float = 0.0
+    # What it may take in a day over all its loads, None = no such limit.
+    volume_per_day_m3: float | None = None
+    # What street signs ask for; None = not known. The weight is the largest permitted mass.
+    height_m: float | None = None
+    weight_kg: float | None = None
+    length_m: float | None = None
 
 
 Place = Cluster | Container | Junction | Approach | Depot | UnloadingSite | Truck

@@ -1,14 +1,14 @@
 """From what detectors see on the arms of junctions to how much longer each street takes."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from routing.geometry import Floats, bearing_deg, distance_m, turn_deg
+from routing.geometry import Bools, Floats, bearing_deg, distance_m, turn_deg
 from routing.network import Network
 
 # A jammed street still moves: beyond this the measured ratio says more about the detector than about the way.
@@ -23,20 +23,27 @@ class ObservedApproach:
     """What is known now about traffic that heads into a junction.
 
     `bearing_deg` is the heading of the traffic, 0 = north; `speed_ratio` is its speed as a share of the free speed, NaN
-    = unknown.
+    = unknown. `delay_s` is what the queue at the stop line costs on top of that, seconds, NaN = unknown: give it only
+    where the speed was measured upstream of the queue, or the wait counts twice.
     """
 
     lon: float
     lat: float
     bearing_deg: float
     speed_ratio: float
+    delay_s: float = math.nan
 
 
 class EdgeCongestion(NamedTuple):
-    """`factor` `(n_edges,)` float64 multiplies travel time; `known` `(n_edges,)` bool: an observation speaks of it."""
+    """What traffic does to each edge, `(n_edges,)` each.
+
+    `factor` float64 multiplies travel time; `known` bool: an observation speaks of it; `exit_delay_s` float64 is added
+    to every movement out of the edge.
+    """
 
     factor: Floats
-    known: NDArray[np.bool_]
+    known: Bools
+    exit_delay_s: Floats
 
 
 def edge_factors(network: Network, observed: Sequence[ObservedApproach], radius_m: float = 300.0) -> Floats:
@@ -52,7 +59,8 @@ def edge_congestion(network: Network, observed: Sequence[ObservedApproach], radi
 
     An edge that enters the junction in the observed direction takes 1 / `speed_ratio` times as long, at least 1 and at
     most 10 times. The same holds, less and less, for the street upstream of it: at `radius_m` along the street
-    nothing of it is left. Of several observations of an edge the worst counts. An unknown ratio changes nothing.
+    nothing of it is left. A known delay is on every movement out of the edges that enter the junction. Of several
+    observations of an edge the worst counts. What is unknown changes nothing.
 
     Parameters
     ----------
@@ -68,7 +76,13 @@ def edge_congestion(network: Network, observed: Sequence[ObservedApproach], radi
     entering: dict[int, list[int]] = defaultdict(list)
     for edge, node in enumerate(network.edge_to.tolist()):
         entering[node].append(edge)
+    exit_delay_s = np.zeros(network.n_edges)
     for one in observed:
+        if math.isfinite(one.delay_s) and np.isfinite([one.lon, one.lat, one.bearing_deg]).all():
+            for edge, upstream_m in _street_before(network, entering, one, radius_m):
+                if upstream_m <= 0:
+                    exit_delay_s[edge] = max(exit_delay_s[edge], one.delay_s)
+                    known[edge] = True
         ratio = one.speed_ratio
         if not np.isfinite([ratio, one.lon, one.lat, one.bearing_deg]).all():
             continue
@@ -77,7 +91,7 @@ def edge_congestion(network: Network, observed: Sequence[ObservedApproach], radi
             share = max(0.0, 1.0 - upstream_m / radius_m) if radius_m > 0 else float(upstream_m <= 0)
             factor[edge] = max(factor[edge], 1.0 + (worst - 1.0) * share)
             known[edge] = True
-    return EdgeCongestion(factor, known)
+    return EdgeCongestion(factor, known, exit_delay_s)
 
 
 def _street_before(

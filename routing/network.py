@@ -255,9 +255,12 @@ class Network:
             )
         return {"type": "FeatureCollection", "features": features}
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to one compressed `.npz` file; the file appears whole or not at all."""
-        write_arrays(path, self.__getstate__())
+    def save(self, path: str | os.PathLike[str], made_from: str = "") -> None:
+        """Write the network to one compressed `.npz` file; the file appears whole or not at all.
+
+        `made_from` is kept beside it, for `routing.network_file.source_of`.
+        """
+        write_arrays(path, self.__getstate__(), made_from)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Network":

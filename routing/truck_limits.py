@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from city.errors import BadInput
+from city.places import Truck
 from routing.geometry import Bools
 from routing.network import Network
 
@@ -38,6 +39,13 @@ class TruckSize:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadInput(f"A truck's {name} is {value}.", "Give a number above 0, or leave it out.")
+
+
+def size_of(trucks: Iterable[Truck]) -> TruckSize:
+    """Return the size that all of these trucks fit in: the largest height, weight and length known of any."""
+    fleet = list(trucks)
+    known = [[getattr(one, name) for one in fleet] for name in ("height_m", "weight_kg", "length_m")]
+    return TruckSize(*(max((one for one in values if one is not None), default=None) for values in known))
 
 
 def too_large(network: Network, size: TruckSize) -> Bools:

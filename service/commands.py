@@ -174,12 +174,10 @@ def network_import(
     as_json: AsJson = False,
 ) -> None:
     """Make a road network from an OpenStreetMap extract."""
-    from routing.osm import read_osm
+    from service.streets import import_streets
 
     with _busy("Reading streets"):
-        network = read_osm(file)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        network.save(out)
+        network, _ = import_streets(file, out)
     facts = {"nodes": network.n_nodes, "edges": network.n_edges, "signals": len(network.signal_nodes)}
     _print({"out": str(out), **facts}, as_json, f"{out}: {network.n_nodes} nodes, {network.n_edges} directed streets.")
 

@@ -5,8 +5,8 @@ from city.errors import BadInput
 from routing.driving_rules import DrivingRules
 from routing.kerb import points_on
 from routing.travel import TravelTimes
-from routing.truck_limits import TruckSize, limits_of
-from tests.routing.town import NETWORK, grid
+from routing.truck_limits import TruckSize, limits_of, size_of
+from tests.routing.town import NETWORK, crane, grab, grid
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,9 @@ def test_a_stop_in_a_street_that_is_too_small_cannot_be_reached() -> None:
 def test_a_truck_has_a_size(size: float) -> None:
     with pytest.raises(BadInput, match="height_m"):
         TruckSize(height_m=size)
+
+
+def test_a_fleet_needs_streets_for_its_largest() -> None:
+    fleet = (crane(height_m=3.6, weight_kg=26_000.0), grab(weight_kg=7500.0, length_m=7.0))
+    assert size_of(fleet) == TruckSize(3.6, 26_000.0, 7.0)
+    assert size_of(()) == TruckSize()
