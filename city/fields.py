@@ -161,6 +161,31 @@ def depth_table(name: str) -> Field:
     return Field(name, name, parse, write, required=False)
 
 
+def day_breaks(name: str) -> Field:
+    """Return an optional field that holds the breaks of a working day as `hour/minutes hour/minutes …`, in order."""
+
+    def parse(cell: str) -> tuple[tuple[float, float], ...]:
+        breaks: list[tuple[float, float]] = []
+        for one in cell.split():
+            hour, slash, minutes = one.partition("/")
+            if not slash:
+                raise BadInput(f"{one!r} is no break.", "Write hour/minutes, for instance 10/30 12.5/30.")
+            breaks.append((_finite(hour), _finite(minutes)))
+        if any(not (0 <= hour <= 24 and minutes > 0) for hour, minutes in breaks) or any(
+            hour + minutes / 60 > next_hour for (hour, minutes), (next_hour, _) in pairwise(breaks)
+        ):
+            raise BadInput(
+                f"The breaks {cell!r} do not follow each other in one day.",
+                "Give hours of the day in order and minutes above 0, such as 10/30 12/30.",
+            )
+        return tuple(breaks)
+
+    def write(breaks: tuple[tuple[float, float], ...]) -> str:
+        return " ".join(f"{_number_text(hour)}/{_number_text(minutes)}" for hour, minutes in breaks)
+
+    return Field(name, name, parse, write, required=False)
+
+
 def _finite(cell: str) -> float:
     try:
         value = float(cell.replace("_", "?"))  # Python's own 1_000 is no number to anybody else

@@ -14,6 +14,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `must` jobs may not be left out while any truck can do them; others earn `prize_s`, the seconds of driving that
     doing them today is worth. `incident` names what asked for it. The window is city time in seconds since 1970.
+    `avoid` are (from, until), city time, in which nobody may work there: a street that must not be blocked in a peak.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     earliest_s: float | None = None
     latest_s: float | None = None
     incident: str = ""
+    avoid: tuple[tuple[float, float], ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,13 +54,17 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Round(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The round of one truck, from `start` to `end`; `path` is the driven line as (lon, lat) for the map."""
+    """The round of one truck, from `start` to `end`; `path` is the driven line as (lon, lat) for the map.
+
+    `breaks` are (from, until), city time: each lies between two stops, or at a stop before its work begins.
+    """
 
     truck: str
     stops: tuple[Stop, ...]
     distance_m: float
     duration_s: float
     path: tuple[tuple[float, float], ...] = ()
+    breaks: tuple[tuple[float, float], ...] = ()
 
 
 class Unserved(msgspec.Struct, frozen=True):

@@ -30,7 +30,9 @@ def small_city() -> Register:
         unloading_sites=[UnloadingSite("u1", "Site", 6.6200, 53.2040, opens_hour=6.0, closes_hour=22.0)],
         trucks=[
             Truck("t1", "Truck 1", "crane", "d1", ("residual", "glass"), 22.0, 9500.0),
-            Truck("t2", "Grab", "grab", "d1", (), 15.0, 4000.0, shift_start_hour=6.5),
+            Truck(
+                "t2", "Grab", "grab", "d1", (), 15.0, 4000.0, shift_start_hour=6.5, breaks=((10.0, 30.0), (12.5, 30.0))
+            ),
         ],
         devices=[Device("pi-1", "Pi one", KEY), Device("t1", public_key=KEY), Device("plain-1")],
         installations=[

@@ -166,6 +166,8 @@ FAULTS = [
         "residual glas",
         "trucks.csv:2: streams: 'glas' is no known stream. Did you mean 'glass'?",
     ),
+    ("trucks.csv", "10.0/30.0", "10.0", "trucks.csv:3: breaks: '10.0' is no break."),
+    ("trucks.csv", "12.5/30.0", "10.2/30.0", "trucks.csv:3: breaks: The breaks '10.0/30.0 10.2/30.0' do not follow"),
     ("trucks.csv", "residual glass", "glass glass", "trucks.csv:2: streams: 'glass glass' names one of them twice."),
     ("devices.csv", KEY, KEY[:-1], "devices.csv:2: public_key: A key of 63 characters"),
     ("devices.csv", KEY, KEY.upper(), "devices.csv:2: public_key: A key of 64 characters"),
@@ -454,7 +456,7 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path):
 
 def test_a_truck_without_streams_survives_being_written(folder):
     assert read_register(folder).trucks["t2"] == Truck(
-        "t2", "Grab", "grab", "d1", (), 15.0, 4000.0, shift_start_hour=6.5
+        "t2", "Grab", "grab", "d1", (), 15.0, 4000.0, shift_start_hour=6.5, breaks=((10.0, 30.0), (12.5, 30.0))
     )
 
 
