@@ -1,71 +1,23 @@
 """Waste beside containers: whether it lies there, and whether it was left for want of room or dumped."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from city.errors import BadInput
 from city.findings import DumpingCause, Evidence, Finding, finding_id
 from models.contract import index_of
-from models.dumping_parameters import DAY_S, DumpingParameters
-from models.piles import (
-    CLUTTER,
-    CLUTTER_SIZES,
-    DUMPED,
-    DUMPED_STEADY,
-    LEFT,
-    LEFT_STEADY,
-    MOST_SEEN,
-    PILE,
-    PILES,
-    SIZES,
-    seen_given_there,
-    size_of_a_dump,
-)
+from models.dumping_levels import LevelReader
+from models.dumping_parameters import DumpingParameters
+from models.dumping_state import DumpingState, nothing_known
+from models.pile_filter import PileFilter, probability_of_waste
+from models.piles import DUMPED, DUMPED_STEADY, LEFT, LEFT_STEADY, MOST_SEEN, PILE, SIZES
 from models.rows import Booleans, Floats, Integers, Rows
 
-
-class DumpingState(NamedTuple):
-    """What is known of ``n`` clusters and their ``n + k`` level sensors; times in s since 1970, NaN = never.
-
-    `belief` is ``(n, PILES, CLUTTER)``: the probability of each pile (see `models.piles`) with each kind of clutter.
-    `counts`, ``(n, MOST_SEEN + 1)``, is how long (fading, s) the camera counted each number while nothing was thought
-    to lie there; `fixture` follows from it. `clutter` in `frames` (fading) is the site's share of clutter, `steady` in
-    `filmed` that of piles that are seen steadily. Of a camera that reports on change (`holds`) the count is taken
-    again until `frame_at_s`. `lids` in `lids_s` is the rate of lid openings; at `spill` (a container) and `spills`
-    (a cluster), 1/s, bags are expected beside full containers that report seldom.
-    """
-
-    now_s: Floats
-    at_s: Floats
-    camera_at_s: Floats
-    frame_at_s: Floats
-    holds: Floats
-    spills: Floats
-    belief: Floats
-    clutter: Floats
-    frames: Floats
-    objects: Floats
-    fixture: Floats
-    counts: Floats
-    steady: Floats
-    filmed: Floats
-    raised_at_s: Floats
-    quiet_until_s: Floats
-    cause: Floats
-    visited_at_s: Floats
-    level_at_s: Floats
-    level: Floats
-    odd_level: Floats
-    full: Floats
-    lids: Floats
-    lids_s: Floats
-    spill: Floats
-
-
 _CAUSES: tuple[DumpingCause, ...] = ("unknown", "dumped", "overflow")
+# A site at which nothing lies this surely rests: while its camera counts the usual, there is nothing to compute.
+_NOTHING = 0.998
+_REST_S = 7200.0
 
 
 class DumpingModel:
@@ -108,10 +60,10 @@ class DumpingModel:
                 raise BadInput(f"Container {container!r} is in {cluster!r}, which is no cluster here.", "Add it.")
         self.index: Mapping[str, int] = index_of((*self.entities, *members))
         self._cluster_of = np.array([*range(len(clusters)), *(clusters[one] for one in members.values())], np.int64)
-        p = self.parameters
-        seen = seen_given_there((p.sight, p.sight_poor), p.occluded, p.steady)
-        self._seen = seen**p.frame_weight
-        self._arrives = size_of_a_dump(p.bags_per_dump)
+        self._slots_in_order = np.argsort(self._cluster_of, kind="stable")
+        self._clusters_in_order = self._cluster_of[self._slots_in_order]
+        self._piles = PileFilter(self.parameters)
+        self._level_reader = LevelReader(self.parameters, self._cluster_of)
 
     def entity_of(self, i: int) -> str:
         """Return the cluster that index `i` of `index` belongs to."""
@@ -119,37 +71,7 @@ class DumpingModel:
 
     def initial_state(self) -> DumpingState:
         """Return the state before anything is known: most likely nothing lies there."""
-        n, slots = len(self.entities), len(self._cluster_of)
-        zero, never = np.zeros(n), np.full(n, np.nan)
-        belief = np.zeros((n, PILES, CLUTTER))
-        belief[:, 0, 0] = 1.0
-        return DumpingState(
-            now_s=np.array(np.nan),
-            at_s=never,
-            camera_at_s=never,
-            frame_at_s=never,
-            holds=zero,
-            spills=zero,
-            belief=belief,
-            clutter=zero,
-            frames=zero,
-            objects=zero,
-            fixture=zero,
-            counts=np.zeros((n, MOST_SEEN + 1)),
-            steady=zero,
-            filmed=zero,
-            raised_at_s=never,
-            quiet_until_s=np.full(n, -np.inf),
-            cause=zero,
-            visited_at_s=np.full(slots, np.nan),
-            level_at_s=np.full(slots, np.nan),
-            level=np.zeros(slots),
-            odd_level=np.full(slots, np.nan),
-            full=np.zeros(slots),
-            lids=np.zeros(slots),
-            lids_s=np.zeros(slots),
-            spill=np.zeros(slots),
-        )
+        return nothing_known(len(self.entities), len(self._cluster_of))
 
     def update(self, state: DumpingState, rows: Rows) -> tuple[DumpingState, list[Finding]]:
         """Return the state after `rows` (objects_beside, fill_ratio, lid_openings, visits), and what begins or ends."""
@@ -157,14 +79,14 @@ class DumpingModel:
         s.now_s[...] = rows.now_s
         findings: list[Finding] = []
         objects, fill, lids = (rows.value(name) for name in ("objects_beside", "fill_ratio", "lid_openings"))
-        counts = np.flatnonzero(rows.is_visit | np.isfinite(objects) | np.isfinite(fill) | np.isfinite(lids))
-        for wave in rows.waves(self._cluster_of[rows.entity[counts]]):
-            k = counts[wave]
+        told = np.flatnonzero(rows.is_visit | np.isfinite(objects) | np.isfinite(fill) | np.isfinite(lids))
+        for wave in rows.waves(self._cluster_of[rows.entity[told]]):
+            k = told[wave]
             slot, at_s = rows.entity[k], rows.at_s[k]
             e = self._cluster_of[slot]
             self._hold(s, e, at_s, findings)
             self._lapse(s, e, at_s, findings)
-            self._predict(s, e, at_s)
+            s.heard_at_s[e] = np.fmax(s.heard_at_s[e], at_s)
             visit = rows.is_visit[k]
             sensed = ~visit & ~(at_s <= s.level_at_s[slot])
             self._levels(s, slot[sensed], at_s[sensed], rows.interval_s[k[sensed]], fill[k[sensed]], lids[k[sensed]])
@@ -173,7 +95,8 @@ class DumpingModel:
             s.holds[e[filmed]] = rows.interval_s[k[filmed]] <= 0
             self._frames(s, e[filmed], at_s[filmed], objects[k[filmed]])
             self._tell(s, e[~visit], at_s[~visit], findings)
-            self._visits(s, slot[visit], at_s[visit], findings)
+            if visit.any():
+                self._visits(s, slot[visit], at_s[visit], findings)
         everyone = np.arange(len(self.entities))
         self._hold(s, everyone, np.full(len(everyone), rows.now_s - self.parameters.on_its_way_s), findings)
         self._lapse(s, everyone, np.full(len(everyone), rows.now_s), findings)
@@ -181,9 +104,11 @@ class DumpingModel:
         return s, findings
 
     def probability(self, state: DumpingState) -> Floats:
-        """Return the probability that waste lies beside each cluster, ``(n,)``, as of its last row."""
-        there: Floats = np.clip(1.0 - state.belief[:, 0].sum(axis=1), 0.0, 1.0)
-        return there
+        """Return the probability that waste lies beside each cluster, ``(n,)``, as of its last row.
+
+        Where no camera looks (see `observable`) it is the probability of overflow alone.
+        """
+        return self._there(state, np.arange(len(self.entities)), state.heard_at_s)
 
     def observable(self, state: DumpingState) -> Booleans:
         """Return where dumping can be seen at all, ``(n,)``: where a camera spoke lately."""
@@ -193,126 +118,119 @@ class DumpingModel:
     def _hold(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
         """Repeat the count of a camera that reports on change: while it says nothing, it counts the same."""
         p = self.parameters
-        while True:
+        holds = s.holds[e] > 0
+        e, at_s = e[holds], at_s[holds]
+        while len(e):
             next_s = s.frame_at_s[e] + p.frame_s
-            due = (s.holds[e] > 0) & (next_s < at_s) & (next_s <= s.camera_at_s[e] + p.hold_s)
-            if not due.any():
-                return
+            due = (next_s < at_s) & (next_s <= s.camera_at_s[e] + p.hold_s)
             e, at_s, next_s = e[due], at_s[due], next_s[due]
-            self._predict(s, e, next_s)
             self._frames(s, e, next_s, s.objects[e])
+            s.heard_at_s[e] = np.fmax(s.heard_at_s[e], next_s)
             self._tell(s, e, next_s, findings)
 
-    def _predict(self, s: DumpingState, e: Integers, at_s: Floats) -> None:
-        p = self.parameters
-        elapsed_s = np.maximum(np.nan_to_num(at_s - s.at_s[e]), 0.0)
-        belief = s.belief[e]
-        stays = np.exp(-elapsed_s / p.clutter_lasts_s)[:, None, None]
-        share = (s.clutter[e] + p.clutter_share * p.clutter_weight) / (s.frames[e] + p.clutter_weight)
-        usual = np.column_stack([1 - share, *(one * share for one in CLUTTER_SIZES)])
-        belief = stays * belief + (1 - stays) * belief.sum(axis=2, keepdims=True) * usual[:, None, :]
-        gone = -np.expm1(-elapsed_s / p.lies_s)[:, None]
-        belief[:, 0] += gone * belief[:, 1:].sum(axis=1)
-        belief[:, 1:] *= 1 - gone[:, None]
-        dumped = -np.expm1(-p.dumps_per_day * elapsed_s / DAY_S)[:, None]
-        new = (dumped * belief[:, 0])[:, None, :] * self._arrives[:, None]
-        steady = self._steady(s, e)[:, None, None]
-        belief[:, DUMPED] += (1 - steady) * new
-        belief[:, DUMPED_STEADY] += steady * new
-        belief[:, 0] *= 1 - dumped
-        s.belief[e] = belief
-        s.at_s[e] = np.fmax(s.at_s[e], at_s)
-        seen = self._is_seen(s, e)
-        self._add(s, e[seen], -np.expm1(-s.spills[e[seen]] * elapsed_s[seen]))
-
-    def _is_seen(self, s: DumpingState, e: Integers) -> Booleans:
-        seen: Booleans = s.at_s[e] - s.camera_at_s[e] <= self.parameters.camera_lost_s
+    def _is_seen(self, s: DumpingState, e: Integers, at_s: Floats) -> Booleans:
+        seen: Booleans = at_s - s.camera_at_s[e] <= self.parameters.camera_lost_s
         return seen
+
+    def _there(self, s: DumpingState, e: Integers, at_s: Floats) -> Floats:
+        there = probability_of_waste(s.belief[e])
+        seen = self._is_seen(s, e, at_s)
+        # Of what a camera saw before it fell silent nobody told us that it was taken away.
+        stale_s = np.maximum(np.nan_to_num(at_s - s.believed_at_s[e]), 0.0)
+        unseen = 1 - np.exp(s.dry[e]) * (1 - there * np.exp(-stale_s / self.parameters.lies_s))
+        return np.where(seen, there, np.clip(unseen, 0.0, 1.0))
+
+    def _moved_on(self, s: DumpingState, e: Integers, at_s: Floats) -> Floats:
+        p = self.parameters
+        elapsed_s = np.maximum(np.nan_to_num(at_s - s.believed_at_s[e]), 0.0)
+        clutter = (s.clutter[e] + p.clutter_share * p.clutter_weight) / (s.frames[e] + p.clutter_weight)
+        rate = np.full(len(e), p.dumps_per_day)
+        belief = self._piles.moved_on(s.belief[e].astype(np.float64), elapsed_s, clutter, self._steady(s, e), rate)
+        s.believed_at_s[e] = np.fmax(s.believed_at_s[e], at_s)
+        spilled = s.spills[e] > 0
+        if spilled.any():
+            chance = -np.expm1(-s.spills[e[spilled]] * elapsed_s[spilled])
+            belief[spilled] = self._piles.with_bags_left(belief[spilled], chance, self._steady(s, e[spilled]))
+        return belief
 
     def _levels(
         self, s: DumpingState, slot: Integers, at_s: Floats, interval_s: Floats, fill: Floats, lids: Floats
     ) -> None:
+        if not len(slot):
+            return
         p = self.parameters
-        opened = np.isfinite(lids) & (interval_s > 0)
-        s.lids[slot] += np.where(opened, lids, 0.0)
-        s.lids_s[slot] += np.where(opened, interval_s, 0.0)
-        measured = np.isfinite(fill)
-        first = np.isnan(s.level_at_s[slot]) & measured
-        level = np.where(first, fill, s.level[slot])
-        odd = measured & (np.abs(fill - level) > 0.15)
-        moved = odd & (np.abs(fill - s.odd_level[slot]) <= 0.15)
-        weight = np.maximum(0.3, -np.expm1(-np.nan_to_num(at_s - s.level_at_s[slot]) / 3600.0))
-        settled = np.where(moved, fill, np.where(odd | ~measured, level, level + weight * (fill - level)))
-        full = ndtr((settled - p.full_ratio) / p.full_sd)
-        emptied = moved & (settled < level - p.emptying_ratio)
-
+        was_full = s.full[slot]
+        emptied = self._level_reader.take(s, slot, at_s, interval_s, fill, lids)
         e = self._cluster_of[slot]
-        overfull = np.minimum(full, np.where(moved, 0.0, s.full[slot]))
+        seen = self._is_seen(s, e, at_s)
         # A report on change tells of openings hours later: before a camera, expect them at the usual rate meanwhile.
         seldom = ~(interval_s > 0) | (interval_s > 1800)
-        tells = ~seldom | ~self._is_seen(s, e)
-        for lid in range(3):
-            self._add(s, e, p.left_when_full * overfull * (tells & (np.nan_to_num(lids) > lid)))
-        a_second = (s.lids[slot] + p.lids_per_day) / (s.lids_s[slot] + DAY_S)
-        spill = np.where(seldom, p.left_when_full * a_second * np.where(full > 0.05, full, 0.0), 0.0)
-        s.spills[e] = np.maximum(s.spills[e] + spill - s.spill[slot], 0.0)
-        s.spill[slot] = spill
-        s.level[slot], s.full[slot] = settled, full
-        s.odd_level[slot] = np.where(odd & ~moved, fill, np.where(measured, np.nan, s.odd_level[slot]))
-        s.level_at_s[slot] = np.where(measured, at_s, s.level_at_s[slot])
-        self._emptied(s, e[emptied])
-
-    def _add(self, s: DumpingState, e: Integers, chance: Floats) -> None:
-        grows = e[chance > 1e-6]
-        share = chance[chance > 1e-6][:, None]
-        belief = s.belief[grows]
-        for group in (DUMPED, DUMPED_STEADY, LEFT, LEFT_STEADY):
-            for k in range(group.stop - 1, group.start, -1):
-                belief[:, k] += share * belief[:, k - 1]
-                belief[:, k - 1] *= 1 - share
-        steady = self._steady(s, grows)[:, None]
-        belief[:, LEFT.start] += (1 - steady) * share * belief[:, 0]
-        belief[:, LEFT_STEADY.start] += steady * share * belief[:, 0]
-        belief[:, 0] *= 1 - share
-        s.belief[grows] = belief
+        self._level_reader.expect_spills(s, slot, seldom)
+        chance = p.left_when_full * np.where(seen & ~seldom, np.minimum(was_full, s.full[slot]), 0.0)
+        spilling = (chance > 1e-6) & (np.nan_to_num(lids) > 0)
+        if spilling.any():
+            e_, at_s_, chance, lids_ = e[spilling], at_s[spilling], chance[spilling], lids[spilling]
+            belief = self._moved_on(s, e_, at_s_)
+            steady = self._steady(s, e_)
+            for lid in range(int(min(lids_.max(), 3))):
+                belief = self._piles.with_bags_left(belief, chance * (lids_ > lid), steady)
+            s.belief[e_] = belief
+        if emptied.any():
+            self._emptied(s, e[emptied], at_s[emptied])
 
     def _steady(self, s: DumpingState, e: Integers) -> Floats:
         p = self.parameters
         return (s.steady[e] + p.steady_share * p.steady_weight) / (s.filmed[e] + p.steady_weight)
 
-    def _emptied(self, s: DumpingState, e: Integers) -> None:
-        goes = np.where(self._is_seen(s, e), self.parameters.cleared_with_emptying, 1.0)[:, None]
-        s.belief[e, 0] += goes * s.belief[e, 1:].sum(axis=1)
-        s.belief[e, 1:] *= 1 - goes[:, None]
+    def _emptied(self, s: DumpingState, e: Integers, at_s: Floats) -> None:
+        e, at_s = e[s.belief[e, 0, 0] < 1], at_s[s.belief[e, 0, 0] < 1]
+        belief = self._moved_on(s, e, at_s)
+        goes = np.where(self._is_seen(s, e, at_s), self.parameters.cleared_with_emptying, 1.0)[:, None]
+        belief[:, 0] += goes * belief[:, 1:].sum(axis=1)
+        belief[:, 1:] *= 1 - goes[:, None]
+        s.belief[e] = belief
 
     def _frames(self, s: DumpingState, e: Integers, at_s: Floats, objects: Floats) -> None:
+        if not len(e):
+            return
         number = np.clip(objects, 0, MOST_SEEN).astype(np.int64)
         elapsed_s = np.where(np.isnan(s.frame_at_s[e]), 900.0, np.minimum(at_s - s.frame_at_s[e], 3600.0))
+        rests = (s.belief[e, 0, 0] == 1) & (number == s.fixture[e]) & (at_s - s.believed_at_s[e] <= _REST_S)
         self._know_site(s, e, at_s, number, elapsed_s)
-        extra = np.maximum(number - s.fixture[e], 0).astype(np.int64)
-        belief = s.belief[e] * self._seen[extra]
-        belief /= belief.sum(axis=(1, 2), keepdims=True)
-        s.belief[e], s.frame_at_s[e], s.objects[e] = belief, at_s, objects
+        s.frame_at_s[e], s.objects[e] = at_s, objects
         frames = elapsed_s / 900.0
         fading = np.exp(-frames / 2000)
-        s.clutter[e] = fading * s.clutter[e] + frames * belief[:, 0, 1:].sum(axis=1)
-        s.frames[e] = fading * s.frames[e] + frames * belief[:, 0].sum(axis=1)
+        for counted in (s.clutter, s.steady, s.filmed):
+            counted[e] *= fading
+        s.frames[e] = fading * s.frames[e] + np.where(rests, frames, 0.0)
+        s.believed_at_s[e[rests]] = at_s[rests]
+
+        e, at_s, number, frames = e[~rests], at_s[~rests], number[~rests], frames[~rests]
+        extra = np.maximum(number - s.fixture[e], 0).astype(np.int64)
+        belief = self._piles.weighed(self._moved_on(s, e, at_s), extra)
+        s.clutter[e] += frames * belief[:, 0, 1:].sum(axis=1)
+        s.frames[e] += frames * belief[:, 0].sum(axis=1)
         steady = belief[:, DUMPED_STEADY].sum(axis=(1, 2)) + belief[:, LEFT_STEADY].sum(axis=(1, 2))
-        s.steady[e] = fading * s.steady[e] + frames * steady
-        s.filmed[e] = fading * s.filmed[e] + frames * belief[:, 1:].sum(axis=(1, 2))
+        s.steady[e] += frames * steady
+        s.filmed[e] += frames * belief[:, 1:].sum(axis=(1, 2))
+        quiet = (extra == 0) & (belief[:, 0, 0] > _NOTHING) & np.isnan(s.raised_at_s[e])
+        belief[quiet], belief[quiet, 0, 0] = 0.0, 1.0
+        s.belief[e] = belief
 
     def _know_site(self, s: DumpingState, e: Integers, at_s: Floats, number: Integers, elapsed_s: Floats) -> None:
         p = self.parameters
-        rested = np.isnan(s.raised_at_s[e])
-        counts = s.counts[e] * np.exp(-np.where(rested, elapsed_s, 0.0) / p.fixture_memory_s)[:, None]
-        counts[np.arange(len(e)), number] += np.where(rested, elapsed_s, 0.0)
+        rested_s = np.where(np.isnan(s.raised_at_s[e]), elapsed_s, 0.0)
+        counts = s.counts[e] * np.exp(-rested_s / p.fixture_memory_s)[:, None]
+        counts[np.arange(len(e)), number] += rested_s
         old = at_s - s.raised_at_s[e] > p.absorb_s
         counts[old] = 0.0
         counts[old, number[old]] = p.fixture_memory_s
         self._forget(s, e[old])
         s.counts[e] = counts
-        enough = np.cumsum(counts, axis=1) > p.fixture_share * counts.sum(axis=1, keepdims=True)
-        s.fixture[e] = np.argmax(enough, axis=1)
+        # A frame that counts what always stands there changes nothing about what that is.
+        i = np.flatnonzero(old | (number != s.fixture[e]))
+        enough = np.cumsum(counts[i], axis=1) > p.fixture_share * counts[i].sum(axis=1, keepdims=True)
+        s.fixture[e[i]] = np.argmax(enough, axis=1)
 
     def _visits(self, s: DumpingState, slot: Integers, at_s: Floats, findings: list[Finding]) -> None:
         # A visit told of long after frames of the same place has nothing to add to them.
@@ -323,46 +241,60 @@ class DumpingModel:
         clears = slot < len(self.entities)
         cleared = slot[clears]
         self._forget(s, cleared)
+        for one in cleared:
+            self._level_reader.cleared(s, self._slots_of(int(one)))
         s.holds[cleared] = 0.0
         open_ = np.isfinite(s.raised_at_s[cleared])
         self._clear(s, cleared[open_], at_s[clears][open_], "A crew cleared it.", findings)
-        emptied = slot[~clears]
-        s.level[emptied], s.odd_level[emptied], s.full[emptied] = 0.03, np.nan, 0.0
-        of = self._cluster_of[emptied]
-        s.spills[of], s.spill[emptied] = np.maximum(s.spills[of] - s.spill[emptied], 0.0), 0.0
-        s.level_at_s[emptied] = np.fmax(s.level_at_s[emptied], at_s[~clears])
-        self._emptied(s, self._cluster_of[emptied])
-        self._tell(s, self._cluster_of[emptied], at_s[~clears], findings)
+        emptied, at_s = slot[~clears], at_s[~clears]
+        self._level_reader.emptied(s, emptied, at_s)
+        e = self._cluster_of[emptied]
+        self._emptied(s, e, at_s)
+        self._tell(s, e, at_s, findings)
+
+    def _slots_of(self, cluster: int) -> Integers:
+        start, end = np.searchsorted(self._clusters_in_order, [cluster, cluster + 1])
+        return self._slots_in_order[start:end]
 
     def _forget(self, s: DumpingState, e: Integers) -> None:
-        s.belief[e, 0] += s.belief[e, 1:].sum(axis=1)
-        s.belief[e, 1:] = 0.0
+        s.belief[e] = 0.0
+        s.belief[e, 0, 0] = 1.0
 
     def _lapse(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
-        until_s = s.at_s[e] + self.parameters.forget_s
+        until_s = s.heard_at_s[e] + self.parameters.forget_s
         lost = np.isfinite(s.raised_at_s[e]) & (at_s > until_s)
-        self._forget(s, e[lost])
-        self._clear(s, e[lost], until_s[lost], "Nothing was heard since; nobody knows.", findings)
+        if lost.any():
+            self._forget(s, e[lost])
+            for one in e[lost]:
+                self._level_reader.cleared(s, self._slots_of(int(one)))
+            self._clear(s, e[lost], until_s[lost], "Nothing was heard since; nobody knows.", findings)
 
     def _tell(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
         p = self.parameters
-        there = np.clip(1.0 - s.belief[e, 0].sum(axis=1), 0.0, 1.0)
+        concerned = np.isfinite(s.raised_at_s[e]) | (s.belief[e, 0, 0] < 1) | (s.dry[e] < -0.01)
+        e, at_s = e[concerned], at_s[concerned]
+        if not len(e):
+            return
+        there = self._there(s, e, at_s)
         is_open = np.isfinite(s.raised_at_s[e])
         over = is_open & (there <= p.clear_at)
         # What goes so soon without a crew was clutter, and teaches the site's share of it.
         lasted_s = at_s - s.raised_at_s[e]
-        brief = over & (lasted_s < p.brief_s)
+        brief = over & (lasted_s < p.brief_s) & self._is_seen(s, e, at_s)
         frames = lasted_s[brief] / 900.0
         s.clutter[e[brief]] += frames
         s.frames[e[brief]] += frames
         s.steady[e[brief]] = np.maximum(s.steady[e[brief]] - frames, 0.0)
         s.filmed[e[brief]] = np.maximum(s.filmed[e[brief]] - frames, s.steady[e[brief]])
         self._clear(s, e[over], at_s[over], "It is no longer there.", findings)
-        for i, at, sure in zip(*(one[~is_open & (there >= p.raise_at)] for one in (e, at_s, there)), strict=True):
+        enough = np.where(self._is_seen(s, e, at_s), p.raise_at, p.raise_unseen_at)
+        for i, at, sure in zip(*(one[~is_open & (there >= enough)] for one in (e, at_s, there)), strict=True):
             if at < s.quiet_until_s[i]:
                 continue
-            dumped = s.belief[i, DUMPED].sum() + s.belief[i, DUMPED_STEADY].sum()
-            left = s.belief[i, LEFT].sum() + s.belief[i, LEFT_STEADY].sum()
+            dumped = float(s.belief[i, DUMPED].sum() + s.belief[i, DUMPED_STEADY].sum())
+            left = float(s.belief[i, LEFT].sum() + s.belief[i, LEFT_STEADY].sum())
+            if not self._is_seen(s, i, at):
+                left += float(-np.expm1(s.dry[i]))
             share = max(dumped, left) / (dumped + left)
             s.cause[i] = 0 if share < p.sure_of_cause else 1 if dumped > left else 2
             s.raised_at_s[i] = at
@@ -376,7 +308,8 @@ class DumpingModel:
             seen = float(s.objects[i])
             text = f"The camera counts {seen:.0f} objects; usually {float(s.fixture[i]):.0f}."
             evidence.append(Evidence(text, "objects_beside", float(s.camera_at_s[i]), seen))
-        slots = np.flatnonzero((self._cluster_of == i) & np.isfinite(s.level_at_s))
+        slots = self._slots_of(i)
+        slots = slots[np.isfinite(s.level_at_s[slots])]
         if len(slots):
             slot = slots[np.argmax(s.level[slots])]
             level = float(s.level[slot])
@@ -386,7 +319,7 @@ class DumpingModel:
 
     def _clear(self, s: DumpingState, e: Integers, at_s: Floats, text: str, findings: list[Finding]) -> None:
         for i, at in zip(e, at_s, strict=True):
-            sure = float(np.clip(1.0 - s.belief[i, 0].sum(), 0.0, 1.0))
+            sure = float(self._there(s, np.array([i]), np.array([at]))[0])
             over_at = max(float(at), float(s.raised_at_s[i]))
             findings.append(
                 self._finding(s, int(i), float(s.raised_at_s[i]), sure, (Evidence(text, "", float(at)),), over_at)
@@ -402,8 +335,8 @@ class DumpingModel:
         evidence: tuple[Evidence, ...],
         cleared_at_s: float | None,
     ) -> Finding:
-        size = s.belief[i].sum(axis=1) @ SIZES
-        severity = float(min(0.3 + 0.7 * size / PILE, 1.0))
+        size = float(s.belief[i].sum(axis=1).astype(np.float64) @ SIZES)
+        severity = min(0.3 + 0.7 * size / PILE, 1.0)
         known, entity = finding_id("dumping", self.entities[i], raised_at_s), self.entities[i]
         return Finding(
             known, "dumping", entity, raised_at_s, _CAUSES[int(s.cause[i])], sure, severity, evidence, cleared_at_s

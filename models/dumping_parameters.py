@@ -16,6 +16,8 @@ class DumpingParameters:
     ----------
     raise_at, clear_at
         Probability that waste lies there, from which a finding is raised, and below which it is over.
+    raise_unseen_at
+        The same where no camera looks, and overflow is told from levels and lid openings.
     sure_of_cause
         Share of that probability from which a cause is named.
     refractory_s
@@ -49,7 +51,14 @@ class DumpingParameters:
     frame_weight
         Exponent of a frame's likelihood; frames resemble each other, so that each tells less than if they did not.
     full_ratio, full_sd
-        Level from which bags no longer go in, and how unsure that is.
+        Level, as a sensor measures it, from which bags no longer go in, and how unsure that is.
+    level_sd, level_outliers
+        Noise of a level reading, ratio, and share of the readings that have nothing to do with the level.
+    resettles_per_day
+        How often what is in a container settles, so that there may be room again.
+    ratio_per_lid, ratio_weight, ratio_memory_lids
+        By how much a lid opening raises the level, before the container is known; how many openings that assumption
+        is worth, and after how many openings what was learned has faded to 1/e.
     left_when_full
         Share of the lid openings of a full container after which the bag is left beside it.
     emptying_ratio, cleared_with_emptying
@@ -68,6 +77,7 @@ class DumpingParameters:
     """
 
     raise_at: float = 0.95
+    raise_unseen_at: float = 0.5
     clear_at: float = 0.1
     sure_of_cause: float = 0.65
     refractory_s: float = 3600.0
@@ -89,8 +99,14 @@ class DumpingParameters:
     lids_per_day: float = 10.0
     brief_s: float = 4 * 3600.0
     frame_weight: float = 0.8
-    full_ratio: float = 0.955
-    full_sd: float = 0.015
+    full_ratio: float = 0.96
+    full_sd: float = 0.012
+    level_sd: float = 0.0165
+    level_outliers: float = 0.006
+    resettles_per_day: float = 0.4
+    ratio_per_lid: float = 0.022
+    ratio_weight: float = 15.0
+    ratio_memory_lids: float = 500.0
     left_when_full: float = 0.7
     emptying_ratio: float = 0.3
     cleared_with_emptying: float = 0.5
@@ -103,7 +119,7 @@ class DumpingParameters:
 
     def __post_init__(self) -> None:
         check_finite_and_positive(self, may_be_zero=("refractory_s", "occluded", "cleared_with_emptying"))
-        if not self.clear_at < self.raise_at < 1:
+        if not self.clear_at < min(self.raise_at, self.raise_unseen_at) <= max(self.raise_at, self.raise_unseen_at) < 1:
             raise BadInput(
                 f"A finding is raised at {self.raise_at} and cleared at {self.clear_at}.",
                 "Use clear_at < raise_at < 1.",
