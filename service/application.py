@@ -13,6 +13,7 @@ from service.problems import install_problems
 from service.routes_city import city_routes
 from service.routes_desk import desk_routes
 from service.routes_places import place_routes
+from service.routes_traffic import traffic_routes
 from service.runtime import Runtime
 
 API_VERSION = "1.0.0"
@@ -44,6 +45,7 @@ _HEADERS = {
 _TAGS = [
     {"name": "city", "description": "The city, its time, the service's health, live events."},
     {"name": "places", "description": "Clusters, containers, junctions, approaches: their state and trends."},
+    {"name": "traffic", "description": "The planner's figures, profiles, and advice about green."},
     {"name": "desk", "description": "What needs a person: incidents and proposals, and decisions about them."},
     {"name": "rounds", "description": "Plans, rounds and trucks."},
 ]
@@ -68,6 +70,7 @@ def create_application(runtime: Runtime, pages: Path = PAGES) -> FastAPI:
     install_problems(app)
     app.include_router(city_routes(runtime))
     app.include_router(place_routes(runtime))
+    app.include_router(traffic_routes(runtime))
     app.include_router(desk_routes(runtime))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
 
