@@ -8,6 +8,7 @@ FindingKind = Literal[
     "full",
     "dumping",
     "congestion",
+    "incident",
     "emptied",
     "silent",
     "stuck",
