@@ -3,6 +3,7 @@
 import typer
 
 from service.evaluate_dumping import dumping_command
+from service.evaluate_anomalies import anomalies_command
 from service.evaluate_faults import faults_command
 from service.evaluate_fill import fill_command
 from service.evaluate_forecast import forecast_command
@@ -14,3 +15,4 @@ evaluate_app.command("dumping")(dumping_command)
 evaluate_app.command("faults")(faults_command)
 evaluate_app.command("fill")(fill_command)
 evaluate_app.command("forecast")(forecast_command)
+evaluate_app.command("anomalies")(anomalies_command)

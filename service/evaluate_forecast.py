@@ -130,9 +130,10 @@ def read_grid(data: Path) -> tuple[tuple[str, ...], "Floats", "Floats"]:
     at_s, value, entity = table.numbers["time"], table.numbers["value"], table.texts["entity"]
     if not len(at_s):
         raise BadFile("There are no rows.", f"Give {SERIES}.", file=str(data))
+    nameless = np.array([not name.strip() for name in entity.names] + [True])
     for wrong, problem, field in (
         (~np.isfinite(at_s), "has no time", "time"),
-        (entity.code < 0, "has no entity", "entity"),
+        (nameless[entity.code], "has no entity", "entity"),
         (np.isinf(value), "is infinite", "value"),
         (np.nan_to_num(at_s) % _HOUR_S != 0, "is not at the beginning of an hour", "time"),
     ):
