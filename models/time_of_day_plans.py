@@ -11,6 +11,7 @@ from models.rows import Booleans, Floats
 from models.signal_timing import SignalParameters, Timing, control_delay_s, critical_flow_ratios, webster_timing
 
 _CYCLE_STEPS = (0.7, 0.85, 1.0, 1.2, 1.4)
+_PIECES_H = (1, 2, 4, 8, 16)
 
 
 class DayPlan(NamedTuple):
@@ -128,12 +129,16 @@ def choose_plans(
 def _segment(
     demand: Demand, p: SignalParameters, first: int, last: int, most: int, shortest_h: int, worth: float
 ) -> list[DayPlan]:
+    tried = _candidates(demand, p, first, last)
+    per_hour = np.stack([np.nansum(total_delay_s(demand, one, p), axis=0) for one in tried])
+    until = np.concatenate([np.zeros((len(tried), 1)), np.cumsum(per_hour, axis=1)], axis=1)
     timing: dict[tuple[int, int], Timing] = {}
     cost: dict[tuple[int, int], float] = {}
     for a in range(first, last):
         for b in range(a + shortest_h, last + 1):
-            timing[a, b] = best_timing(demand, slice(a, b), p)
-            cost[a, b] = float(np.nansum(total_delay_s(demand.of_hours(slice(a, b)), timing[a, b], p)))
+            seconds = until[:, b] - until[:, a]
+            least = int(seconds.argmin())
+            timing[a, b], cost[a, b] = tried[least], float(seconds[least])
     # best[k][b]: least delay of the hours before b with k plans, and where the last of them begins.
     best: list[dict[int, tuple[float, int]]] = [{first: (0.0, first)}]
     for _ in range(most):
@@ -152,6 +157,19 @@ def _segment(
         cuts.append(b)
     cuts.reverse()
     return [DayPlan(a, b, timing[a, b]) for a, b in pairwise(cuts)]
+
+
+def _candidates(demand: Demand, p: SignalParameters, first: int, last: int) -> list[Timing]:
+    """Return timings worth trying: Webster's for pieces of the day of several lengths, with other cycles beside it."""
+    found: dict[Timing, None] = {}
+    for length in _PIECES_H:
+        for a in range(first, max(first + 1, last - length + 1)):
+            piece = demand.of_hours(slice(a, min(a + length, last)))
+            flow = piece.flow[piece.known].mean(axis=0) / p.peak_hour_factor
+            y = critical_flow_ratios(flow, demand.saturation, demand.phase)
+            for cycle in sorted(_cycles(webster_timing(y, p).cycle_s, len(y), p)):
+                found[webster_timing(y, p, cycle)] = None
+    return list(found)
 
 
 def _cycles(webster_s: float, n_phases: int, p: SignalParameters) -> set[float]:
