@@ -14,6 +14,8 @@ from models.rows import Booleans, Floats
 HOUR_S = 3600
 Bins = tuple[npt.NDArray[Any], ...]
 _FEW = 3.0
+# Median of the absolute value of a standard normal variable.
+_MEDIAN_ERROR = 0.6745
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ProfileParameters:
     spread_days: float = 20.0
     first_spread: float = 0.25
     least_spread: float = 0.05
-    outlier_spreads: float = 2.0
+    outlier_spreads: float = 3.0
     city_at_least: float = 10.0
 
     def __post_init__(self) -> None:
@@ -71,13 +73,15 @@ class ProfileState(NamedTuple):
 class Usual(NamedTuple):
     """What an hour was expected to be, ``(n,)`` each: mean in ``log(1 + value)``, its spread, and the count itself.
 
-    `city` is the common factor of all series (a logarithm); it is in the mean.
+    `city` is the common factor of all series (a logarithm), `unrest` how much more than usual (1 = as usual) they
+    differ from it this hour, as on a holiday; they are in the mean and in the spread.
     """
 
     mean: Floats
     spread: Floats
     value: Floats
     city: float
+    unrest: float
 
 
 class HourProfile:
@@ -121,11 +125,16 @@ class HourProfile:
         """
         shape, weekday = self.bins(hour)
         own = s.shape[shape] + s.weekday[weekday] + s.level
-        votes = (y - own)[may_vote & np.isfinite(y) & (own > np.log1p(_FEW)) & (s.shape_seen[shape] > 0)]
-        city = float(np.median(votes)) if len(votes) >= self.parameters.city_at_least else 0.0
+        voters = may_vote & np.isfinite(y) & (own > np.log1p(_FEW)) & (s.shape_seen[shape] > 0)
+        city, unrest = 0.0, 1.0
+        if voters.sum() >= self.parameters.city_at_least:
+            votes = (y - own)[voters]
+            city = float(np.median(votes))
+            off = (votes - city) / np.sqrt(s.variance[voters] + np.exp(-own[voters]))
+            unrest = max(1.0, float(np.median(np.abs(off))) / _MEDIAN_ERROR)
         mean = np.maximum(own + city, 0.0)
-        count = np.expm1(mean)
-        return Usual(mean, np.sqrt(s.variance + 1 / (count + 1)), count, city)
+        value = np.expm1(mean)
+        return Usual(mean, np.sqrt(s.variance + 1 / (value + 1)) * unrest, value, city, unrest)
 
     def learn(self, s: ProfileState, hour: int, residual: Floats, usual: Usual, taught: Booleans) -> ProfileState:
         """Return the state after the residuals of the series that are `taught`."""
@@ -142,8 +151,8 @@ class HourProfile:
         moved_weekday = (s.weekday[weekday] + np.where(old, gain * step, 0.0)).astype(np.float32)
         weight = np.where(old, usual.value / (usual.value + 20.0), 0.0)
         gain = np.where(old & (usual.value > _FEW), np.maximum(1 / (s.rows + 48), 1 / (24 * p.spread_days)), 0.0)
-        # A row that is bounded tells too little of the spread: 1.3 makes up for it in a normal distribution.
-        own = np.maximum(1.3 * step**2 - 1 / (usual.value + 1), 0.0)
+        # A row that is bounded tells a little too little of the spread: 1.1 makes up for it.
+        own = np.maximum(1.1 * step**2 - 1 / (usual.value + 1), 0.0)
         variance = s.variance + gain * (own - s.variance)
         return ProfileState(
             _with(s.shape, shape, moved_shape),

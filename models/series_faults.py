@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,55 +10,11 @@ from scipy.special import ndtr
 from city.findings import Evidence, Finding, FindingKind, finding_id
 from models.contract import index_of
 from models.hour_profile import HOUR_S, Bins, HourProfile, ProfileParameters, ProfileState, Usual
-from models.parameters import check_finite_and_positive
 from models.rows import Booleans, Floats, Rows
+from models.series_fault_parameters import SeriesFaultParameters
 
 _KINDS: tuple[FindingKind, ...] = ("stuck", "blocked", "drift", "spike")
 _STUCK, _BLOCKED, _DRIFT, _SPIKE = range(4)
-
-
-@dataclass(frozen=True)
-class SeriesFaultParameters:
-    """Numbers of the rules; a nat is a step of the natural logarithm of a likelihood ratio.
-
-    Parameters
-    ----------
-    learnt_rows
-        A series is judged once so many of its hours are known.
-    whole_share
-        An hour counts when its readings cover so much of it.
-    wait_s
-        An hour is closed when a later one begins, or so long after its end.
-    stuck_nats
-        Repeats of one value that are so unlikely together are a stuck sensor.
-    blocked_share, blocked_nats, blocked_nats_hour
-        A blocked sensor counts about so much of what passes; CUSUM threshold, and the most that one hour adds.
-    drift_slack, drift_spreads
-        Slack and threshold of the one-sided CUSUMs on a day's log ratio, in spreads of such a day.
-    spike_ratio, spike_spreads
-        A spike is so many times, and so many spreads above, what its neighbours say.
-    quiet_h
-        After an alarm of one kind the series is left alone in that kind for so long, h.
-    settle_days
-        A level that stays for so long after an alarm is the new one.
-    """
-
-    learnt_rows: float = 500.0
-    whole_share: float = 0.75
-    wait_s: float = 1800.0
-    stuck_nats: float = 10.0
-    blocked_share: float = 0.12
-    blocked_nats: float = 10.0
-    blocked_nats_hour: float = 3.0
-    drift_slack: float = 0.5
-    drift_spreads: float = 7.0
-    spike_ratio: float = 2.2
-    spike_spreads: float = 4.0
-    quiet_h: float = 48.0
-    settle_days: float = 5.0
-
-    def __post_init__(self) -> None:
-        check_finite_and_positive(self)
 
 
 class SeriesFaultState(NamedTuple):
@@ -69,7 +24,8 @@ class SeriesFaultState(NamedTuple):
     `value` was said last, at `value_hour`; `stuck_nats` is the evidence that its repeats are a fault, `repeats` and
     `repeats_expected` what is honest here. `blocked_nats`, `up` and `down` are CUSUMs. `day_*` gather a day's log
     ratio; `day_variance` is of such ratios, over `days`. `last` and `before_last` are residuals (log) of the two
-    hours before. `recent` is the level of the last days. `since` and `quiet_until` are ``(n, 4)``, by kind of fault.
+    hours before, `last_noise` and `jitter` the variances of their difference by chance and by habit. `recent` is the
+    residual of the last two days. `since`, `quiet_until` and `weary` are ``(n, 4)``, by kind of fault.
     """
 
     shape: Bins
@@ -99,12 +55,14 @@ class SeriesFaultState(NamedTuple):
     days: Floats
     last: Floats
     before_last: Floats
-    last_spread: Floats
+    last_noise: Floats
+    jitter: Floats
     last_value: Floats
     recent: Floats
     settle_until: Floats
     since: Floats
     quiet_until: Floats
+    weary: Floats
 
 
 class SeriesFaultModel:
@@ -174,12 +132,14 @@ class SeriesFaultModel:
             days=zero,
             last=never,
             before_last=never,
-            last_spread=never,
+            last_noise=never,
+            jitter=np.full(n, 0.25**2),
             last_value=never,
             recent=zero,
             settle_until=never,
             since=np.full((n, 4), np.nan),
             quiet_until=np.full((n, 4), -np.inf),
+            weary=np.zeros((n, 4)),
         )
 
     def update(self, state: SeriesFaultState, rows: Rows) -> tuple[SeriesFaultState, list[Finding]]:
@@ -232,11 +192,13 @@ class SeriesFaultModel:
         said = np.isfinite(residual)
         judged = said & (s.rows >= self.parameters.learnt_rows)
 
+        s.weary[:] *= 1 - 1 / (24 * self.parameters.weary_days)
         self._spike(s, hour, residual, usual, judged, findings)
         self._stuck(s, hour, value, y, usual, judged, findings)
         self._blocked(s, hour, y, residual, usual, judged, findings)
         ill = np.isfinite(s.since[:, _STUCK]) | np.isfinite(s.since[:, _BLOCKED])
-        self._drift(s, hour, residual, usual, judged & ~ill, findings)
+        weighs = said & ~ill & (s.rows >= self.parameters.learnt_rows / 2)
+        self._drift(s, hour, residual, usual, weighs, findings)
 
         taught = said & ~ill & ~(np.isfinite(s.value) & (s.stuck_nats > 4))
         profile = self.profile.learn(profile, hour, residual, usual, taught)
@@ -307,21 +269,24 @@ class SeriesFaultModel:
         self._end(s, _BLOCKED, stays, hour, "It has stayed so: this is the usual count from now on.", findings)
 
     def _drift(
-        self, s: SeriesFaultState, hour: int, residual: Floats, usual: Usual, judged: Booleans, findings: list[Finding]
+        self, s: SeriesFaultState, hour: int, residual: Floats, usual: Usual, weighs: Booleans, findings: list[Finding]
     ) -> None:
         p = self.parameters
-        bounded = np.clip(residual, -3 * usual.spread, 3 * usual.spread)
-        weight = np.where(judged, 1 / usual.spread**2, 0.0)
-        s.day_sum[:] += np.where(judged, weight * bounded, 0.0)
+        bounded = np.where(weighs, np.clip(residual, -3 * usual.spread, 3 * usual.spread), 0.0)
+        weight = np.where(weighs, 1 / usual.spread**2, 0.0)
+        s.day_sum[:] += weight * bounded
         s.day_weight[:] += weight
-        per_day = np.where(np.isfinite(s.day_usual_weight), s.day_usual_weight, 24 * weight)
-        share = np.where(judged, weight / np.maximum(per_day, 1e-9), 0.0)
+        judged = weighs & (s.rows >= p.learnt_rows) & (s.days >= p.learnt_days)
+        share = np.where(judged, weight / np.maximum(s.day_usual_weight, 1e-9), 0.0)
         spread = np.sqrt(s.day_variance)
-        z = np.where(judged, bounded, 0.0) / spread
+        z = bounded / spread
         s.up[:] = np.maximum(s.up + share * (z - p.drift_slack), 0.0)
         s.down[:] = np.maximum(s.down + share * (-z - p.drift_slack), 0.0)
         s.recent[:] += np.where(judged, (bounded - s.recent) * np.minimum(share / 2, 1.0), 0.0)
-        begins = judged & (np.maximum(s.up, s.down) >= p.drift_spreads)
+        least = math.log(p.drift_ratio)
+        begins = judged & (
+            ((s.up >= p.drift_spreads) & (s.recent > least)) | ((s.down >= p.drift_spreads) & (s.recent < -least))
+        )
         text = "For days it has counted about {:+.0f} % of what the city's other sensors make likely."
         begun = self._begin(s, _DRIFT, begins, hour, lambda i: text.format(100 * math.expm1(s.recent[i])), findings)
         s.settle_until[begun] = hour + 24 * p.settle_days
@@ -353,16 +318,21 @@ class SeriesFaultModel:
         known = np.isfinite(beside)
         base = np.where(known, np.clip(beside, -1.0, 1.0), 0.0).sum(0) / np.maximum(known.sum(0), 1)
         above = s.last - base
+        spread = np.sqrt(s.jitter + s.last_noise)
+        told = np.isfinite(s.last)
         returns = ~np.isfinite(residual) | (residual < s.last - 0.6 * above)
-        judged = (s.rows >= p.learnt_rows) & np.isfinite(s.last)
-        begins = judged & returns & (above > np.log(p.spike_ratio)) & (above > p.spike_spreads * s.last_spread)
+        begins = told & returns & (s.rows >= p.learnt_rows) & (s.last > p.spike_least)
+        begins &= (above > np.log(p.spike_ratio)) & (above > p.spike_spreads * spread)
         text = "It counted {:.0f} in one hour, {:.1f} times what the hours beside it make likely."
         value = s.last_value
         begun = self._begin(s, _SPIKE, begins, hour, lambda i: text.format(value[i], math.exp(above[i])), findings)
         self._end(s, _SPIKE, begun, hour, "It was one hour.", findings)
+        learns = told & known.all(0) & (s.rows > p.learnt_rows / 4)
+        own = np.maximum(1.2 * np.clip(above, -2.5 * spread, 2.5 * spread) ** 2 - s.last_noise, p.least_jitter**2)
+        s.jitter[:] += np.where(learns, (own - s.jitter) / p.jitter_rows, 0.0)
         s.before_last[:] = np.where(begun, np.nan, s.last)
         s.last[:] = residual
-        s.last_spread[:] = usual.spread
+        s.last_noise[:] = 1.5 / (usual.value + 1)
 
     def _begin(
         self,
@@ -375,7 +345,7 @@ class SeriesFaultModel:
     ) -> Booleans:
         begins = begins & np.isnan(s.since[:, kind]) & (hour >= s.quiet_until[:, kind])
         s.since[begins, kind] = hour
-        s.quiet_until[begins, kind] = hour + self.parameters.quiet_h
+        s.weary[begins, kind] += 1
         name, at_s = _KINDS[kind], float(hour * HOUR_S)
         for i in np.flatnonzero(begins):
             evidence = (Evidence(text(int(i)), self.quantity, at_s),)
@@ -394,4 +364,6 @@ class SeriesFaultModel:
             known = finding_id(name, self.entities[i], raised_at_s)
             findings.append(Finding(known, name, self.entities[i], raised_at_s, "", 0.9, 0.3, evidence, at_s))
         s.since[ends, kind] = np.nan
-        s.quiet_until[ends, kind] = hour + self.parameters.quiet_h
+        p = self.parameters
+        quiet_h = p.spike_quiet_h if kind == _SPIKE else p.quiet_h
+        s.quiet_until[ends, kind] = hour + np.minimum(quiet_h * p.weary ** (s.weary[ends, kind] - 1), p.quiet_at_most_h)
