@@ -1,7 +1,6 @@
 """How full containers are and will be: a level filter, emptyings, and the risk of overflow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,9 @@ from city.errors import BadInput
 from city.findings import Evidence, Finding, finding_id
 from models.contract import index_of
 from models.fill_evidence import measured, seen_level
-from models.parameters import check_finite_and_positive, per_entity
+from models.fill_pace import HOURS_OF_WEEK, add_to_hours, pace_of_week, paced_s
+from models.fill_parameters import FillParameters
+from models.parameters import per_entity
 from models.rows import Booleans, Floats, Integers, Rows
 
 DAY_S = 86_400.0
@@ -22,83 +23,8 @@ DEPOSIT_DISPERSION_L = 36.5
 DEPOSIT_L = 33.3
 DEPOSIT_SPREAD = 0.31
 Z_80 = 1.2816
-HOURS_OF_WEEK = 168
 # What is known of a container of which only lid openings were ever heard: nothing, so any level is as likely.
 _ANY_LEVEL, _ANY_VARIANCE = 0.5, 1 / 12
-
-
-@dataclass(frozen=True)
-class FillParameters:
-    """Numbers of the fill model; ratios are of the usable volume.
-
-    Parameters
-    ----------
-    full_ratio, full_hysteresis
-        A container is called full from `full_ratio`, and no longer below `full_ratio - full_hysteresis`.
-    sensor_sd
-        Standard deviation of one reading.
-    emptying_ratio
-        A level may fall by so much before it is taken for an emptying (waste settles, sensors waver).
-    stays_s
-        A jump that the next reading does not take back within this time has happened. It suits sensors that report on
-        change; a sensor that only reports at fixed times needs more than its interval.
-    merge_s
-        A visit and a fall of the level that are no farther apart are the same emptying.
-    prior_rate_per_day, prior_days
-        What is assumed of a container before it is known, and how many days of readings that is worth. Towards the
-        fleet it is shrunk with the same weight.
-    prior_gain
-        Fill gained after which a container's own unevenness counts as much as what deposits explain.
-    prior_spread
-        Relative standard deviation of the rate between containers.
-    misfit
-        Relative standard deviation of the fill gained that deposits do not explain (days differ).
-    memory_days
-        Time constant with which old readings lose their weight.
-    residue_ratio, residue_sd
-        What is left after an emptying that only the truck has told of.
-    prior_openings, deposit_spread
-        A container's litres per deposit: how many lid openings the general figure is worth, and by how much
-        containers differ from it (relative standard deviation).
-    density_kg_m3, prior_lifts_m3, lift_spread
-        Weight of waste where a container's is not known, how many m3 lifted that is worth, and the relative standard
-        deviation of a level that is told from a lift's weight.
-    glance_sd
-        Standard deviation of a level that a person judges.
-    beside_odds
-        How much more likely people report waste beside a full container than beside one that is not.
-    prior_profile_days
-        Days of filling that an even hour of the week is worth.
-    volume_m3
-        Usable volume where a container's is not known.
-    """
-
-    full_ratio: float = 0.95
-    full_hysteresis: float = 0.10
-    sensor_sd: float = 0.02
-    emptying_ratio: float = 0.15
-    stays_s: float = 3600.0
-    merge_s: float = 7200.0
-    prior_rate_per_day: float = 0.15
-    prior_days: float = 3.0
-    prior_gain: float = 1.0
-    prior_spread: float = 0.5
-    misfit: float = 0.25
-    memory_days: float = 21.0
-    residue_ratio: float = 0.03
-    residue_sd: float = 0.03
-    volume_m3: float = 4.0
-    prior_openings: float = 30.0
-    deposit_spread: float = 0.3
-    density_kg_m3: float = 60.0
-    prior_lifts_m3: float = 4.0
-    lift_spread: float = 0.2
-    glance_sd: float = 0.12
-    beside_odds: float = 5.0
-    prior_profile_days: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_finite_and_positive(self, may_be_zero=("full_hysteresis", "misfit", "residue_ratio"))
 
 
 class FillState(NamedTuple):
@@ -276,7 +202,8 @@ class FillModel:
         from_s = np.where(fell, state.pending_at_s, state.at_s + state.opened_s)
         from_variance = state.variance + np.where(fell, 0.0, counted_variance) + np.square(doubt_sd)
         ahead_s = np.maximum(times[order] - from_s[:, None], 0.0)
-        gain = rate[:, None] * self._paced(state, from_s, times[order], ahead_s)
+        pace = pace_of_week(state.profile_gain, state.profile_s, self.parameters.prior_profile_days * DAY_S)
+        gain = rate[:, None] * paced_s(pace, from_s, times[order])
         variance = (
             from_variance[:, None]
             + gain * dispersion[:, None]
@@ -335,58 +262,20 @@ class FillModel:
         """Return the fill that the lids opened since the last level have brought, and its variance."""
         p = self.parameters
         prior = DEPOSIT_L / (1000 * self.volume_m3[e])
-        each = np.clip(
-            (s.deposit_gain[e] + prior * p.prior_openings) / (s.deposits[e] + p.prior_openings), 0.2 * prior, 4 * prior
-        )
+        weight = 1 / (s.deposits[e] + p.prior_openings)
+        each = (s.deposit_gain[e] + prior * p.prior_openings) * weight
+        each = np.minimum(np.maximum(each, 0.2 * prior), 4 * prior)
         gain = s.opened[e] * each
-        unknown = p.deposit_spread**2 * p.prior_openings / (s.deposits[e] + p.prior_openings)
+        unknown = p.deposit_spread**2 * p.prior_openings * weight
         return gain, gain * each * DEPOSIT_SPREAD**2 + gain**2 * unknown
 
-    def _ahead(self, s: FillState, e: Integers, at_s: Floats) -> tuple[Floats, Floats]:
+    def _ahead(self, s: FillState, e: Integers, at_s: Floats, rate: Floats | None = None) -> tuple[Floats, Floats]:
         """Return the fill gained since the last level until `at_s`, and the variance of the level then."""
-        rate = self._own_rate(s, e)
+        rate = self._own_rate(s, e) if rate is None else rate
         counted, variance = self._counted(s, e)
         by_rate = rate * np.maximum(at_s - s.at_s[e] - s.opened_s[e], 0.0)
         variance += s.variance[e] + by_rate * self._own_dispersion(s, e) + (self.parameters.misfit * by_rate) ** 2
         return counted + by_rate, variance
-
-    def _paced(self, s: FillState, from_s: Floats, times: Floats, ahead_s: Floats) -> Floats:
-        """Return the time ahead, each hour of the week counted by how much the fleet fills in it, ``(n, m)``."""
-        total_s = s.profile_s.sum()
-        if total_s <= 0 or s.profile_gain.sum() <= 0:
-            return ahead_s
-        fleet = s.profile_gain.sum() / total_s
-        prior_s = self.parameters.prior_profile_days * DAY_S
-        # Hours in which the fleet was hardly seen are as even as its day.
-        by_hour = s.profile_gain.reshape(7, 24).sum(0), s.profile_s.reshape(7, 24).sum(0)
-        of_day = np.maximum((by_hour[0] + fleet * prior_s) / (by_hour[1] + prior_s), 0.0)
-        of_week = np.maximum(
-            (s.profile_gain + np.tile(of_day, 7) * 4 * prior_s) / (s.profile_s + 4 * prior_s), 0.05 * fleet
-        )
-        pace = of_week / of_week.mean()
-        passed = np.r_[0.0, np.cumsum(pace)] * 3600.0
-        week_s = 3600.0 * HOURS_OF_WEEK
-
-        def clock(at_s: Floats) -> Floats:
-            whole, within = np.divmod(at_s, week_s)
-            return whole * week_s + np.interp(within, np.arange(HOURS_OF_WEEK + 1) * 3600.0, passed)
-
-        paced = clock(times) - clock(np.nan_to_num(from_s))[:, None]
-        return np.where(np.isnan(ahead_s), np.nan, np.where(ahead_s > 0, np.maximum(paced, 0.0), 0.0))
-
-    def _learn_pace(self, s: FillState, at_s: Floats, elapsed_s: Floats, gain: Floats) -> None:
-        """Add fill gained to the hours of the week in which it came; intervals over a day say nothing of hours."""
-        short = (elapsed_s > 0) & (elapsed_s <= DAY_S)
-        begins, left_s = at_s[short] - elapsed_s[short], elapsed_s[short].copy()
-        each = gain[short] / elapsed_s[short]
-        while len(begins):
-            hour = np.floor(begins / 3600.0)
-            here_s = np.minimum((hour + 1) * 3600.0 - begins, left_s)
-            place = (hour % HOURS_OF_WEEK).astype(np.int64)
-            s.profile_gain[:] += np.bincount(place, each * here_s, HOURS_OF_WEEK)
-            s.profile_s[:] += np.bincount(place, here_s, HOURS_OF_WEEK)
-            goes_on = left_s - here_s > 1e-6
-            begins, left_s, each = (begins + here_s)[goes_on], (left_s - here_s)[goes_on], each[goes_on]
 
     def _count(
         self,
@@ -399,20 +288,24 @@ class FillModel:
         findings: list[Finding],
     ) -> None:
         """Take lid openings: what they brought is added when the level is next asked for."""
-        fresh = ~(at_s <= np.fmax(s.heard_s[e], s.at_s[e])) & np.isfinite(lids)
-        e, at_s, lids, interval_s, fill = e[fresh], at_s[fresh], lids[fresh], interval_s[fresh], fill[fresh]
+        newest_s = np.fmax(s.heard_s[e], s.at_s[e])
+        fresh = ~(at_s <= newest_s) & np.isfinite(lids)
+        if not fresh.all():
+            e, at_s, lids, interval_s, fill = e[fresh], at_s[fresh], lids[fresh], interval_s[fresh], fill[fresh]
+            newest_s = newest_s[fresh]
         if not len(e):
             return
         alone = np.isnan(fill)
-        first = np.isnan(s.at_s[e]) & alone
-        s.at_s[e[first]], s.level[e[first]] = at_s[first], _ANY_LEVEL
-        s.variance[e[first]] = _ANY_VARIANCE
-        known = np.isfinite(s.at_s[e]) & ~first
-        since_s = at_s - np.fmax(s.heard_s[e], s.at_s[e])
+        unknown = np.isnan(s.at_s[e])
         # A count goes with the time that it is over; none given, it is all that came since the last one.
+        since_s = at_s - newest_s
         over_s = np.where(interval_s > 0, np.minimum(interval_s, since_s), since_s)
         s.heard_s[e] = at_s
-        e, over_s, lids, at_s, alone = e[known], over_s[known], lids[known], at_s[known], alone[known]
+        if unknown.any():
+            first = unknown & alone
+            s.at_s[e[first]], s.level[e[first]], s.variance[e[first]] = at_s[first], _ANY_LEVEL, _ANY_VARIANCE
+            known = ~unknown
+            e, over_s, lids, at_s, alone = e[known], over_s[known], lids[known], at_s[known], alone[known]
         s.opened[e] += lids
         s.opened_s[e] += over_s
         if alone.any():
@@ -438,7 +331,9 @@ class FillModel:
         s.opened[e], s.opened_s[e] = 0.0, 0.0
         self._tell_full(s, e, at_s, findings)
 
-    def _gain(self, s: FillState, e: Integers, at_s: Floats, level: Floats, limit: float = 0.5) -> None:
+    def _gain(
+        self, s: FillState, e: Integers, at_s: Floats, level: Floats, limit: float = 0.5, rate: Floats | None = None
+    ) -> None:
         """Learn rate, litres per deposit and pace from the level having come to `level`.
 
         Where its rate would have brought more than `limit`, it learns nothing.
@@ -448,7 +343,8 @@ class FillModel:
         gain = level - s.level[e]
         # A full container takes nothing more, whatever people bring: that time says nothing about the rate.
         # Over a gap in which it may have been emptied and filled again, the difference says nothing either.
-        counts = (s.level[e] < p.full_ratio) & (self._own_rate(s, e) * elapsed_s < limit)
+        rate = self._own_rate(s, e) if rate is None else rate
+        counts = (s.level[e] < p.full_ratio) & (rate * elapsed_s < limit)
         fading = np.exp(-elapsed_s / (p.memory_days * DAY_S))
         s.gained[e] = fading * s.gained[e] + np.where(counts, gain, 0.0)
         s.exposure_s[e] = fading * s.exposure_s[e] + np.where(counts, elapsed_s, 0.0)
@@ -456,7 +352,7 @@ class FillModel:
         by_lids = counts & (s.opened_s[e] > 0.9 * elapsed_s)
         s.deposit_gain[e] = fading * s.deposit_gain[e] + np.where(by_lids, gain, 0.0)
         s.deposits[e] = fading * s.deposits[e] + np.where(by_lids, s.opened[e], 0.0)
-        self._learn_pace(s, at_s[counts], elapsed_s[counts], gain[counts])
+        add_to_hours(s.profile_gain, s.profile_s, at_s[counts], elapsed_s[counts], gain[counts])
 
     def _read(self, s: FillState, e: Integers, at_s: Floats, fill: Floats, findings: list[Finding]) -> None:
         p = self.parameters
@@ -473,33 +369,39 @@ class FillModel:
         waited_s = at_s - s.pending_at_s[e]
         near = 4 * p.sensor_sd + 0.25 * p.emptying_ratio
         agrees = np.abs(fill - s.pending_level[e] - rate * np.nan_to_num(waited_s)) <= near + 2 * rate * waited_s
-        fits = self._fits(s, e, at_s, fill)
+        gain, variance = self._ahead(s, e, at_s, rate)
+        fits = self._fits(s, e, fill, gain, variance)
         confirmed = agrees & ~fits
-        self._confirm(s, e[confirmed], at_s[confirmed], findings)
+        if confirmed.any():
+            self._confirm(s, e[confirmed], at_s[confirmed], findings)
+            gain[confirmed], variance[confirmed] = self._ahead(s, e[confirmed], at_s[confirmed], rate[confirmed])
         ordinary = fits | confirmed
         s.pending_at_s[e], s.pending_level[e] = np.where(ordinary, np.nan, at_s), np.where(ordinary, np.nan, fill)
-        self._correct(s, e[ordinary], at_s[ordinary], fill[ordinary])
-        self._tell_full(s, e[ordinary], at_s[ordinary], findings)
+        if not ordinary.all():
+            e, at_s, fill, rate = e[ordinary], at_s[ordinary], fill[ordinary], rate[ordinary]
+            gain, variance = gain[ordinary], variance[ordinary]
+        self._correct(s, e, at_s, fill, rate, gain, variance)
+        self._tell_full(s, e, at_s, findings)
 
-    def _fits(self, s: FillState, e: Integers, at_s: Floats, fill: Floats) -> Booleans:
+    def _fits(self, s: FillState, e: Integers, fill: Floats, gain: Floats, variance: Floats) -> Booleans:
         p = self.parameters
-        gain, variance = self._ahead(s, e, at_s)
-        above = fill - s.level[e] - gain
         below = s.level[e] - fill
+        above = -below - gain
         noise_sd = np.sqrt(s.variance[e] + p.sensor_sd**2)
         fits: Booleans = above <= np.maximum(4 * np.sqrt(variance + p.sensor_sd**2), p.emptying_ratio)
         fits &= below <= np.maximum(4 * noise_sd, p.emptying_ratio)
         return fits
 
-    def _correct(self, s: FillState, e: Integers, at_s: Floats, fill: Floats) -> None:
+    def _correct(
+        self, s: FillState, e: Integers, at_s: Floats, fill: Floats, rate: Floats, gain: Floats, variance: Floats
+    ) -> None:
         p = self.parameters
-        gain, variance = self._ahead(s, e, at_s)
         weight = variance / (variance + p.sensor_sd**2)
-        by_rate = self._own_rate(s, e) * (at_s - s.at_s[e])
+        by_rate = rate * (at_s - s.at_s[e])
         surprise = (fill - s.level[e] - by_rate) ** 2 - s.variance[e] - p.sensor_sd**2
         counts = (s.level[e] < p.full_ratio) & (by_rate < 0.5)
         level = s.level[e] + gain + weight * (fill - s.level[e] - gain)
-        self._gain(s, e, at_s, level)
+        self._gain(s, e, at_s, level, rate=rate)
         s.scatter[e] += np.where(counts, surprise, 0.0)
         s.level[e], s.variance[e], s.at_s[e] = level, (1 - weight) * variance, at_s
         s.opened[e], s.opened_s[e] = 0.0, 0.0

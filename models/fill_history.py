@@ -394,4 +394,4 @@ def _turn(entity: Integers) -> Integers:
 
 def _mean(values: Floats) -> Floats:
     known = np.isfinite(values)
-    return np.where(known, values, 0.0).sum(1) / np.maximum(known.sum(1), 1)
+    return np.asarray(np.where(known, values, 0.0).sum(1) / np.maximum(known.sum(1), 1), np.float64)

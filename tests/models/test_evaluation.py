@@ -7,7 +7,8 @@ import pytest
 
 from city.errors import BadInput
 from models.evaluation import Origins, daily_origins, integrated_brier, share_full_by_level
-from models.fill import DAY_S, FillModel, FillParameters
+from models.fill import DAY_S, FillModel
+from models.fill_parameters import FillParameters
 from models.rows import Rows
 from tests.parts import require
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from city.errors import BadInput
-from models.fill import FillModel, FillParameters
+from models.fill import FillModel
+from models.fill_parameters import FillParameters
 from models.rows import Rows
 from tests.models.contract import ModelContract
 from tests.models.scenes import DAY_S, START_S, containers
