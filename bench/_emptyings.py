@@ -3,17 +3,18 @@
 import time
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from edge.sampling import Sampler
 from models.emptyings import Emptyings, precision_recall, seen_emptyings
 from models.fill import FillModel
-from models.rows import Rows
+from models.rows import Floats, Rows
 from simulation.city import SimulatedCity
+from simulation.deposits import DepositProcess
 from simulation.drivers import FillDriver, SensorNoise
-from simulation.parameters import QUARTER_S, CityParameters, demo_start_s
+from simulation.parameters import DAY_S, HOUR_S, QUARTER_S, CityParameters, demo_start_s
 
 DAYS = 14
 SEEDS = (3101, 3102, 3103)
@@ -31,9 +32,10 @@ def run(quick: bool) -> dict[str, Any]:
     began = time.process_time()
     every: dict[str, list[tuple[float, float, int]]] = {"every 15 min": [], "on change + heartbeat": []}
     for seed in SEEDS[: 1 if quick else None]:
-        rows, on_change, true, names = history(seed, clusters=20 if quick else 60, days=6 if quick else DAYS)
-        for mode, given in zip(every, (rows, on_change), strict=True):
-            found = seen_emptyings(FillModel(names), given)
+        city = history(seed, clusters=20 if quick else 60, days=6 if quick else DAYS)
+        true = city.emptied
+        for mode, given in zip(every, (city.rows, city.on_change), strict=True):
+            found = seen_emptyings(FillModel(city.names, volume_m3=city.volume_m3), given)
             told = found.at_s < given.now_s - _TAIL_S
             found = Emptyings(found.entity[told], found.at_s[told])
             every[mode].append((*precision_recall(found, true, WITHIN_S), len(true.entity)))
@@ -64,8 +66,35 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def history(seed: int, clusters: int, days: int) -> tuple[Rows, Rows, Emptyings, list[str]]:
-    """Return rows every quarter, rows of sensors on change, the true emptyings, and the containers of a city."""
+class History(NamedTuple):
+    """Days of a simulated city.
+
+    Parameters
+    ----------
+    rows, on_change
+        What sensors say every quarter of an hour, and what those say that report changes.
+    emptied
+        The true emptyings.
+    names, volume_m3
+        The containers.
+    mornings_s, level
+        When it was seven in the morning UTC, ``(d,)``, and the true levels then, ``(d, n)``.
+    deposits
+        What people throw in, whatever trucks do.
+    """
+
+    rows: Rows
+    on_change: Rows
+    emptied: Emptyings
+    names: list[str]
+    volume_m3: list[float]
+    mornings_s: list[float]
+    level: list[Floats]
+    deposits: DepositProcess
+
+
+def history(seed: int, clusters: int, days: int) -> History:
+    """Return the days of a city of `clusters` clusters before its demonstration, without stuck sensors."""
     start_s = demo_start_s(date(2026, 3, 16))
     parameters = replace(CityParameters.of_size(clusters), history_h=24.0 * days, stuck_sensors=0, demo_overflows=0)
     city = SimulatedCity.generate(parameters, seed, start_s)
@@ -77,10 +106,15 @@ def history(seed: int, clusters: int, days: int) -> tuple[Rows, Rows, Emptyings,
     samplers = [Sampler("fill", "fill") for _ in containers]
     every: list[tuple[int, float, float, float, float]] = []
     changed: list[tuple[int, float, float, float, float]] = []
+    mornings_s: list[float] = []
+    level: list[Floats] = []
     at_s = truth.now_s
     while at_s < start_s:
         at_s += QUARTER_S
         truth.advance(at_s)
+        if at_s % DAY_S == 7 * HOUR_S:
+            mornings_s.append(at_s)
+            level.append(truth.level.copy())
         for i, (driver, sampler) in enumerate(zip(drivers, samplers, strict=True)):
             seen = driver.read(at_s)
             every.append((i, at_s, _number(seen.values), _number(seen.values, "lid_openings"), QUARTER_S))
@@ -94,7 +128,10 @@ def history(seed: int, clusters: int, days: int) -> tuple[Rows, Rows, Emptyings,
         if one.event == "emptied" and one.at_s < start_s - _TAIL_S
     ]
     true = Emptyings(np.array([i for _, i in emptied], np.int64), np.array([at for at, _ in emptied]))
-    return _rows(every, start_s), _rows(changed, start_s), true, names
+    volume_m3 = [one.volume_m3 for one in containers]
+    return History(
+        _rows(every, start_s), _rows(changed, start_s), true, names, volume_m3, mornings_s, level, truth.deposits
+    )
 
 
 def _number(values: dict[str, float | None], name: str = "fill_ratio") -> float:
