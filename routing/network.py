@@ -19,7 +19,7 @@ from routing.turns import Streets, find_movements
 __all__ = ["Ints", "Network"]
 
 _LARGEST_EXTENT_M = 500_000.0
-_WHOLE = frozenset({"edge_from", "edge_to", "shape_start", "signal_nodes", "ban_start", "ban_edge"})
+_WHOLE = frozenset({"edge_from", "edge_to", "shape_start", "signal_nodes", "roundabout_edges", "ban_start", "ban_edge"})
 _USUAL = {
     "edge_max_height_m": np.inf,
     "edge_max_weight_kg": np.inf,
@@ -69,6 +69,8 @@ class Network:
     edge_opens_hour, edge_closes_hour
         `(n_edges,)` float64: between which hours of the local day a truck may enter, 0 and 24 = always; an edge that
         opens later than it closes is open over midnight. May be left out.
+    roundabout_edges
+        `(n_roundabout_edges,)` int64, edges of roundabouts. May be left out.
     ban_start, ban_edge
         `(n_bans + 1,)` and `(n,)` int64: the edges `ban_edge[ban_start[i]:ban_start[i + 1]]`, two or more, may not be
         driven one after the other. May be left out.
@@ -95,6 +97,7 @@ class Network:
     edge_max_length_m: Floats = field(default_factory=_no_floats)
     edge_opens_hour: Floats = field(default_factory=_no_floats)
     edge_closes_hour: Floats = field(default_factory=_no_floats)
+    roundabout_edges: Ints = field(default_factory=_no_ints)
     ban_start: Ints = field(default_factory=_no_ints)
     ban_edge: Ints = field(default_factory=_no_ints)
 
@@ -322,7 +325,9 @@ class Network:
         for name in ("edge_opens_hour", "edge_closes_hour"):
             hours = getattr(self, name)
             demand((hours >= 0) & (hours <= 24), f"{name} holds an hour that is not within 0..24")
-        demand((self.ban_edge >= 0) & (self.ban_edge < self.n_edges), "ban_edge speaks of an edge that is not there")
+        for name in ("ban_edge", "roundabout_edges"):
+            edges = getattr(self, name)
+            demand((edges >= 0) & (edges < self.n_edges), f"{name} speaks of an edge that is not there")
         demand(
             self.ban_start[0] == 0
             and self.ban_start[-1] == len(self.ban_edge)

@@ -17,7 +17,7 @@ from routing.osm_tags import blocks, direction, may_enter, speed_kph
 from routing.truck_limits import limits_of
 
 # Counts up when the same extract is read in another way: what was made before is then out of date.
-READER = 2
+READER = 3
 
 _SUFFIXES = ".osm.pbf, .osm, .osm.bz2 or .osm.gz"
 _FIX = f"Give an OpenStreetMap extract ({_SUFFIXES}), for instance one of a city cut out with 'osmium extract'."
@@ -38,6 +38,7 @@ class _Ways:
     name: list[str] = field(default_factory=list)
     limits: list[tuple[float, float, float]] = field(default_factory=list)
     hours: list[tuple[float, float]] = field(default_factory=list)
+    is_roundabout: list[bool] = field(default_factory=list)
     signals: set[int] = field(default_factory=set)
     barriers: set[int] = field(default_factory=set)
     restrictions: list[Restriction] = field(default_factory=list)
@@ -104,9 +105,10 @@ def _add_way(ways: _Ways, way: osmium.osm.Way) -> None:
     ways.id.append(way.id)
     ways.speed_kph.append((speed_kph(way.tags), speed_kph(way.tags, forwards=False)))
     ways.direction.append(direction(way.tags))
+    ways.is_roundabout.append(way.tags.get("junction") in ("roundabout", "circular"))
     ways.limits.append(limits_of(way.tags))
     ways.hours.append(hours_of(way.tags) or (0.0, 24.0))
-    ways.name.append(way.tags.get("name") or way.tags.get("ref") or "")
+    ways.name.append(way.tags.get("name") or (way.tags.get("ref") or "").replace(";", " / "))
 
 
 def _to_network(ways: _Ways) -> Network:
@@ -160,6 +162,7 @@ def _to_network(ways: _Ways) -> Network:
         edge_max_length_m=limits[:, 2],
         edge_opens_hour=hours[:, 0],
         edge_closes_hour=hours[:, 1],
+        roundabout_edges=np.flatnonzero(np.array(ways.is_roundabout)[way_of_edge]),
         ban_start=np.r_[0, np.cumsum([len(one) for one in bans])],
         ban_edge=np.array([edge for one in bans for edge in one], dtype=np.int64),
     )
@@ -192,6 +195,7 @@ def _only(network: Network, kept_edge: Bools) -> Network:
         shape_lon=network.shape_lon[bends],
         shape_lat=network.shape_lat[bends],
         signal_nodes=number[network.signal_nodes[kept_node[network.signal_nodes]]],
+        roundabout_edges=edge_number[network.roundabout_edges[kept_edge[network.roundabout_edges]]],
         ban_start=np.r_[0, np.cumsum([len(one) for one in bans])],
         ban_edge=edge_number[np.concatenate(bans)] if bans else np.empty(0, dtype=np.int64),
         **{f"edge_{name}": getattr(network, f"edge_{name}")[kept] for name in (*of_edges, "closes_hour")},

@@ -5,6 +5,7 @@ import { trendChart } from "./chart.js";
 import { age, nowMs } from "./clock.js";
 import { badge, el, facts, stateWord } from "./dom.js";
 import { capital, clockTime, dayTime, measure, percent, plural, words } from "./format.js";
+import { plannerSection } from "./traffic_detail.js";
 
 const HOUR_MS = 3_600_000;
 const INCIDENTS_SHOWN = 5;
@@ -68,7 +69,7 @@ async function cluster(one, onChoose) {
 }
 
 async function approach(one, onChoose) {
-  const quantities = [["speed_kph", "Speed", { unit: "km/h" }], ["vehicle_count", "Vehicles per interval", { unit: "vehicles" }], ["occupancy_ratio", "Time that the detector is covered", asPercent]];
+  const quantities = [["speed_kph", "Speed", { unit: "km/h" }], ["vehicle_count", "Vehicles per interval", { unit: "vehicles", hatched: true }], ["occupancy_ratio", "Time that the detector is covered", { ...asPercent, hatched: true }]];
   const trends = await Promise.all(quantities.map(([quantity]) => trend(one.id, quantity, 24)));
   return [
     el("p", {}, stateBadge(one.state), one.stateText === "unknown" ? "" : ` traffic is ${one.stateText}${one.since ? ` since ${clockTime(one.since)}` : ""}`),
@@ -79,6 +80,7 @@ async function approach(one, onChoose) {
     ]),
     quantities.map(([quantity, title, look], i) => (trends[i].points.length || quantity === "vehicle_count" ? trendChart({ title, trend: trends[i], ...look, group: one.id }) : "")),
     el("p", {}, link(one.junction, `Every approach of ${one.junctionName}`, onChoose)),
+    plannerSection(one.id),
   ];
 }
 
@@ -86,6 +88,7 @@ async function junction(one, onChoose) {
   return [
     el("p", {}, stateBadge(one.state), ` junction with ${plural(one.approaches.length, "approach", "approaches")}`),
     table(["Approach", "State", "Speed", "Reading"], one.approaches.map((a) => [link(a.id, a.name, onChoose), stateBadge(a.state), measure(a.speedKph, "km/h"), heard(a.ageS)])),
+    one.approaches.length ? plannerSection(one.id, { isJunction: true, hasSignal: one.signalised }) : "",
   ];
 }
 
@@ -100,6 +103,20 @@ async function truck(one) {
       ["Whole round", one.distanceKm === null ? undefined : `${measure(one.distanceKm, "km", 1)}, ${measure(one.durationMin, "min")}`],
     ]),
     one.stops.length ? table(["Planned", "Stop", ""], one.stops.map((stop) => [clockTime(stop.arrive), stop.name || stop.place, stop.done ? "done" : words(stop.kind)])) : "",
+    one.stops.length ? deliveries(one.id) : "",
+  ];
+}
+
+// The round for whoever drives it: on paper, in words, in a navigator, in a calendar.
+function deliveries(truck) {
+  const at = (form) => `/v1/trucks/${encodeURIComponent(truck)}/round.${form}?language=nl`;
+  return [
+    el("h3", {}, "Hand this round over"),
+    el("div", { class: "actions" },
+      el("a", { href: at("html"), target: "_blank" }, "Print round"),
+      el("a", { href: at("txt"), target: "_blank" }, "Read directions"),
+      el("a", { href: at("gpx"), download: "" }, "Download GPX"),
+      el("a", { href: at("ics"), download: "" }, "Add shift to calendar")),
   ];
 }
 
