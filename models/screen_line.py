@@ -99,7 +99,7 @@ def mean_day(line: ScreenLine) -> Answer:
         float(low),
         float(high),
         float(np.isfinite(line.total).mean() - line.filled.mean()),
-        f"{n} days; a member is missing in {share:.0%} of their hours",
+        f"{n} days, " + (f"a member silent in {share:.1%} of their hours" if share else "every member measured"),
         "sum of the members; a silent one by its usual share",
         notes=("The interval is about silent members only.",) if share else (),
     )

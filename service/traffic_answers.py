@@ -87,6 +87,7 @@ class TrafficProfileAnswer(Answer):
     week: list[tuple[int, float | None]] = Field(description="The latest seven days by hour: [ms since 1970, vehicles]")
     normal: Band | None = Field(description="What is usual at the hours of `week`")
     days: list[tuple[int, float | None]] = Field(description="[ms since 1970, vehicles that day]; null = unknown")
+    weeks: list[tuple[int, float | None]] = Field(description="[ms since 1970, mean workday of that week]")
     refusals: list[str]
 
 

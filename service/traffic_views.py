@@ -43,6 +43,7 @@ _EPOCH = date(1970, 1, 1)
 _YEAR_DAYS = 366
 _CHANGE_DAYS = 56
 _OPPOSITE_DEG = 35.0
+_LEAST_WORKDAYS = 3
 
 
 class TrafficViews:
@@ -61,7 +62,7 @@ class TrafficViews:
         found: list[Answered] = []
         if id in self._register.junctions:
             line = self._line(id, now_s, year)
-            found.append(line if isinstance(line, Refusal) else mean_day(line))
+            found.append(line if isinstance(line, Refusal) else _called(mean_day(line), "mean day into the junction"))
         found.append(aadt(hours))
         fine = quarters if quarters.n_days else hours
         for name, first, last in (("morning peak hour", 0.0, 12.0), ("evening peak hour", 12.0, 24.0)):
@@ -84,11 +85,13 @@ class TrafficViews:
         refusals = [one.text for one in (kinds, weekdays) if isinstance(one, Refusal)]
         latest = hours.of_days(hours.first_day + hours.n_days - 7, hours.first_day + hours.n_days - 1)
         at = [self._ms(int(day), hour) for day in latest.day for hour in range(24)] if hours.n_days else []
+        # Hours to come are not unknown.
+        at = at[: sum(one + 3_600_000 <= now_s * 1000 for one in at)]
         normal = None
         if isinstance(week, Profile):
             normal = Band(
-                low=list(zip(at, _shown(week.low[latest.weekday].ravel()), strict=True)),
-                high=list(zip(at, _shown(week.high[latest.weekday].ravel()), strict=True)),
+                low=list(zip(at, _shown(week.low[latest.weekday].ravel()), strict=False)),
+                high=list(zip(at, _shown(week.high[latest.weekday].ravel()), strict=False)),
             )
         return TrafficProfileAnswer(
             entity=id,
@@ -107,11 +110,12 @@ class TrafficViews:
                 )
                 for i in range(7)
             ],
-            week=list(zip(at, _shown(latest.volume.ravel()), strict=True)) if at else [],
+            week=list(zip(at, _shown(latest.volume.ravel()), strict=False)) if at else [],
             normal=normal,
             days=[
                 (self._ms(int(day), 12), value) for day, value in zip(hours.day, _shown(hours.day_volume), strict=True)
             ],
+            weeks=[(self._ms(day, 12), value) for day, value in _workday_by_week(hours)],
             refusals=refusals,
         )
 
@@ -293,6 +297,16 @@ def _summed(tables: Sequence[Volumes], bins: int) -> Volumes:
     last = max(one.first_day + one.n_days for one in tables) - 1
     cut = [one.of_days(first, last) for one in tables]
     return Volumes(first, np.sum([one.volume for one in cut], axis=0), np.any([one.excluded for one in cut], axis=0))
+
+
+def _workday_by_week(table: Volumes) -> list[tuple[int, float | None]]:
+    """Return the Wednesday of each week with the mean of its workdays; None where fewer than three are known."""
+    found = []
+    for week in np.unique(table.week) if table.n_days else ():
+        known = table.day_volume[(table.week == week) & table.is_workday]
+        known = known[np.isfinite(known)]
+        found.append((int(week) * 7 - 1, finite(known.mean(), 0) if len(known) >= _LEAST_WORKDAYS else None))
+    return found
 
 
 def _years(table: Volumes) -> list[int]:

@@ -18,6 +18,8 @@ _DAY_S = 86_400.0
 _HISTORY_DAYS = 14
 _BINS_PER_DAY = 48
 _LEAST_DAYS = 2
+_GAP = 2.5
+_LEAST_FOR_GAPS = 4
 # What follows the day's rhythm, so that "usual at this hour" means something.
 _RHYTHMIC = ("speed_kph", "vehicle_count", "occupancy_ratio")
 
@@ -47,7 +49,8 @@ def trend_answer(
     """
     unit = quantity_called(quantity).unit
     found = series.window(entity, quantity, start_s, end_s)
-    at_s, value = thinned(found.at_s, found.value, MAX_POINTS)
+    measured = with_gaps(found.at_s, found.value) if quantity in _RHYTHMIC else (found.at_s, found.value)
+    at_s, value = thinned(*measured, MAX_POINTS)
     band = None
     if quantity in _RHYTHMIC and len(at_s):
         history = series.window(entity, quantity, start_s - _HISTORY_DAYS * _DAY_S, start_s)
@@ -82,6 +85,22 @@ def thinned(at_s: Floats, value: Floats, limit: int) -> tuple[Floats, Floats]:
             kept |= {int(first + np.nanargmin(piece)), int(first + np.nanargmax(piece))}
     index = np.array(sorted(kept))
     return at_s[index], value[index]
+
+
+def with_gaps(at_s: Floats, value: Floats) -> tuple[Floats, Floats]:
+    """Return the points with an unknown one where readings are missing, so that no line runs through it.
+
+    Readings are missing where the distance to the next is more than `_GAP` times the usual one.
+    """
+    if len(at_s) < _LEAST_FOR_GAPS:
+        return at_s, value
+    steps = np.diff(at_s)
+    usual_s = float(np.median(steps))
+    before = np.flatnonzero(steps > _GAP * usual_s)
+    return (
+        np.insert(at_s, before + 1, at_s[before] + usual_s),
+        np.insert(value, before + 1, np.nan),
+    )
 
 
 def usual_band(history_at_s: Floats, history: Floats, at_s: Floats) -> Band | None:

@@ -14,48 +14,51 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
 
 /**
  * Draw `trend` as /v1/trends gives it. `shown(value)` turns a value into what is drawn (a ratio into per cent), `unit` its unit.
- * Charts with the same `group` share their cursor.
+ * Charts with the same `group` share their cursor. `hatched` marks times without a value, `byDay` values that are of a whole day.
  */
-export function trendChart({ title, trend, unit, shown = (v) => v, digits = 0, group, range }) {
+export function trendChart({ title, trend, unit, shown = (v) => v, digits = 0, group, range, hatched = false, byDay = false }) {
   const known = trend.points.filter(([, value]) => value !== null);
   if (!known.length && !trend.forecast?.length) {
     return el("figure", { class: "chart" }, el("figcaption", {}, title), el("p", { class: "empty unknown" }, "Unknown: no reading of this time is there."));
   }
-  const latest = known.length ? `Latest ${measure(shown(known.at(-1)[1]), unit, digits)}, ${dayTime(known.at(-1)[0])}.` : "No reading of this time is there.";
+  const at = byDay ? day : dayTime;
+  const latest = known.length ? `Latest ${measure(shown(known.at(-1)[1]), unit, digits)}, ${at(known.at(-1)[0])}.` : "No reading of this time is there.";
   const band = trend.forecast?.length ? " Grey: where four of five outcomes fall." : trend.normal ? " Grey: usual at this hour." : "";
-  const plotted = el("div", { class: "plot", role: "img", "aria-label": `${title}. ${latest}` });
-  const readout = el("p", { class: "chart-readout" }, latest + band);
+  const lost = hatched && known.length < trend.points.length ? " Hatched: unknown." : "";
+  const plotted = el("div", { class: "plot", role: "img", "aria-label": `${title}. ${latest}${lost}` });
+  const readout = el("p", { class: "chart-readout" }, latest + band + lost);
   const numbers = el("div", { class: "scroll as-table", hidden: true, tabindex: "0", role: "group", "aria-label": `${title}, as a table` });
   const toggle = el("button", { type: "button", "aria-expanded": "false", onclick: () => {
     numbers.hidden = !numbers.hidden;
     plotted.hidden = readout.hidden = !numbers.hidden;
     toggle.setAttribute("aria-expanded", String(!numbers.hidden));
-    if (!numbers.hidden) numbers.replaceChildren(asTable(trend, unit, shown, digits));
+    if (!numbers.hidden) numbers.replaceChildren(asTable(trend, unit, shown, digits, at));
   } }, "As table");
   // The width is known only when the figure stands in the page.
   requestAnimationFrame(() => {
-    const plot = makePlot(plotted, { trend, unit, shown, digits, group, range }, (text) => (readout.textContent = text ?? latest + band));
+    const plot = makePlot(plotted, { trend, unit, shown, digits, group, range, hatched, byDay }, (text) => (readout.textContent = text ?? latest + band + lost));
     new ResizeObserver(() => plotted.clientWidth && plot.setSize({ width: plotted.clientWidth, height: HEIGHT })).observe(plotted);
   });
   return el("figure", { class: "chart" }, el("figcaption", {}, el("span", {}, title), toggle), plotted, readout, numbers);
 }
 
-function makePlot(target, { trend, unit, shown, digits, group, range }, read) {
+function makePlot(target, { trend, unit, shown, digits, group, range, hatched, byDay }, read) {
+  const at = byDay ? day : dayTime;
   const { times, data, series, bands, count } = columns(trend, shown);
   const axis = { stroke: () => color("--ink-quiet"), font: FONT, grid: { stroke: () => color("--line"), width: 1 }, ticks: { stroke: () => color("--line"), size: 4 } };
   const told = (i) => (i < count
-    ? `${measure(data[1][i], unit, digits)}, ${dayTime(times[i] * 1000)}.`
+    ? `${measure(data[1][i], unit, digits)}, ${at(times[i] * 1000)}.`
     : `Expected ${measure(data[2][i], unit, digits)} (${measure(data[4][i], "", digits)} to ${measure(data[3][i], unit, digits)}), ${dayTime(times[i] * 1000)}.`);
   return new uPlot({
     width: target.clientWidth || 320,
     height: HEIGHT,
     series,
     bands,
-    plugins: [{ hooks: { draw: [(u) => annotate(u, trend, shown)] } }],
+    plugins: [{ hooks: { drawClear: hatched ? [(u) => hatch(u, trend.points)] : [], draw: [(u) => annotate(u, trend, shown)] } }],
     tzDate: (s) => uPlot.tzDate(new Date(s * 1000), timeZone()),
     scales: { y: { range: (u, low, high) => range ?? [Math.min(0, low), Math.max(high, ...(trend.thresholds ?? []).map((t) => shown(t.value)), 1) * 1.1] } },
     axes: [
-      { ...axis, values: (_, splits) => timeLabels(splits), space: 60, size: 32 },
+      { ...axis, values: (_, splits) => (byDay ? splits.map((s) => day(s * 1000).split(" ").slice(1).join(" ")) : timeLabels(splits)), space: 60, size: 32 },
       { ...axis, size: 64, values: (_, splits) => splits.map((v) => `${v} ${unit === "%" || unit === "km/h" ? unit : ""}`.trim()), incrs: digits ? undefined : [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 2000, 5000] },
     ],
     cursor: { sync: group ? { key: group } : undefined, drag: { x: true, y: false } },
@@ -130,13 +133,40 @@ function annotate(u, trend, shown) {
   ctx.restore();
 }
 
+// Where nothing is known the ground is hatched: a gap alone could be taken for a line that ran low.
+function hatch(u, points) {
+  const { ctx, bbox } = u;
+  const px = devicePixelRatio;
+  const x = (point) => Math.min(Math.max(u.valToPos(point[0] / 1000, "x", true), bbox.left), bbox.left + bbox.width);
+  ctx.save();
+  ctx.beginPath();
+  for (let i = 0; i < points.length; i += 1) {
+    if (points[i][1] !== null) continue;
+    const first = i;
+    while (i + 1 < points.length && points[i + 1][1] === null) i += 1;
+    const [from, to] = [x(points[Math.max(first - 1, 0)]), x(points[Math.min(i + 1, points.length - 1)])];
+    ctx.rect(from, bbox.top, Math.max(to - from, px), bbox.height);
+  }
+  ctx.clip();
+  ctx.strokeStyle = color("--unknown");
+  ctx.globalAlpha = 0.55;
+  ctx.lineWidth = px;
+  ctx.beginPath();
+  for (let left = bbox.left - bbox.height; left < bbox.left + bbox.width; left += 6 * px) {
+    ctx.moveTo(left, bbox.top + bbox.height);
+    ctx.lineTo(left + bbox.height, bbox.top);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 // Midnight says which day begins.
 function timeLabels(splits) {
   return splits.map((s) => (clockTime(s * 1000) === "00:00" ? day(s * 1000).split(" ").slice(0, 2).join(" ") : clockTime(s * 1000)));
 }
 
-function asTable(trend, unit, shown, digits) {
-  const row = (ms, text, note) => el("tr", {}, el("td", {}, dayTime(ms)), el("td", { class: "number" }, text), el("td", {}, note));
+function asTable(trend, unit, shown, digits, at) {
+  const row = (ms, text, note) => el("tr", {}, el("td", {}, at(ms)), el("td", { class: "number" }, text), el("td", {}, note));
   const value = (v) => measure(v === null ? null : shown(v), "", digits);
   return el("table", {},
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"), el("th", { scope: "col", class: "number" }, unit), el("th", { scope: "col" }, ""))),

@@ -75,7 +75,7 @@ def test_a_junctions_figures_are_those_of_its_approaches_together(counted):
     figures, _ = by_name(counted, "kruis-1")
     arms = sum(by_name(counted, arm)[0]["AADT"]["value"] for arm in ("arm-0", "arm-1"))
     assert figures["AADT"]["value"] == pytest.approx(arms, rel=0.01)
-    assert figures["mean day over the screen line"]["value"] == pytest.approx(arms, rel=0.02)
+    assert figures["mean day into the junction"]["value"] == pytest.approx(arms, rel=0.02)
 
 
 def test_a_calendar_year_can_be_asked_for(counted):
@@ -110,6 +110,8 @@ def test_the_profile_has_the_usual_day_the_week_and_unknown_hours_as_unknown(cou
     assert len(profile["days"]) == 365
     assert [value for _, value in profile["days"]].count(None) >= 2
     assert profile["weekdays"][0]["name"] == "Monday"
+    assert 52 <= len(profile["weeks"]) <= 54
+    assert sum(value is not None for _, value in profile["weeks"]) >= 50
 
 
 def test_advice_about_green_comes_with_a_sentence_and_what_is_assumed(counted):

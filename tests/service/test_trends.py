@@ -1,6 +1,6 @@
 import numpy as np
 
-from service.trends import thinned, usual_band
+from service.trends import thinned, usual_band, with_gaps
 
 DAY_S = 86_400.0
 
@@ -36,3 +36,11 @@ def test_one_day_is_no_rhythm_and_unknown_hours_stay_unknown():
     at_s = np.concatenate([np.arange(0, 3600.0, 600.0) + day * DAY_S for day in range(3)])
     band = usual_band(at_s, np.ones(len(at_s)), np.array([3 * DAY_S + 12 * 3600.0]))
     assert band.low[0][1] is None
+
+
+def test_where_readings_are_missing_stands_an_unknown_one():
+    at_s = np.array([0.0, 60, 120, 600, 660, 720])
+    gapped_at, gapped = with_gaps(at_s, np.ones(6))
+    assert gapped_at.tolist() == [0, 60, 120, 180, 600, 660, 720]
+    assert np.isnan(gapped).tolist() == [False, False, False, True, False, False, False]
+    assert with_gaps(at_s[:2], np.ones(2))[0].tolist() == [0, 60]

@@ -1,0 +1,193 @@
+// For the traffic planner: the usual day and week of a place, its figures, and what would relieve a junction.
+
+import { get } from "./api.js";
+import { trendChart } from "./chart.js";
+import { badge, el } from "./dom.js";
+import { capital, listing, measure, number, percent, plural } from "./format.js";
+import { profileChart } from "./profile_chart.js";
+
+// What was made of a year of counts does not change from one live event to the next.
+const KEPT_MS = 10 * 60_000;
+const LONG_WEEKS = 10;
+const TITLES = {
+  AADT: "Average day of the year (AADT)",
+  K30: "K30: 30th highest hour / average day",
+  K100: "K100: 100th highest hour / average day",
+  D: "D: share of the busier direction",
+  "peak hour factor": "Peak hour factor (PHF)",
+};
+const sections = new Map();
+
+/** The planner's part of an approach's page, or of a junction's (`hasSignal` says whether green can be divided). */
+export function plannerSection(id, { isJunction = false, hasSignal = false } = {}) {
+  const kept = sections.get(id);
+  if (kept && Date.now() - kept.at < KEPT_MS) return kept.node;
+  const node = el("section", { class: "planner", "aria-label": "For the planner" });
+  sections.set(id, { node, at: Date.now() });
+  fill(node, id, { isJunction, hasSignal });
+  return node;
+}
+
+async function fill(node, id, look, year) {
+  const path = `/v1/traffic/${encodeURIComponent(id)}`;
+  const query = year ? `?year=${year}` : "";
+  node.setAttribute("aria-busy", "true");
+  if (!node.firstChild) node.append(el("h3", {}, "For the planner"), el("p", { class: "quiet" }, "Adding up what was counted…"));
+  try {
+    const [figures, profile, relief] = await Promise.all([
+      get(`${path}/figures${query}`),
+      get(`${path}/profile${query}`),
+      look.isJunction && look.hasSignal ? get(`${path}/relief${query}`) : null,
+    ]);
+    node.replaceChildren(...[
+      el("h3", {}, "For the planner"),
+      period(figures, year, (chosen) => fill(node, id, look, chosen)),
+      relief ? reliefPart(relief, path, query) : "",
+      ...charts(profile),
+      el("h4", {}, "Figures"),
+      el("ul", { class: "figures" }, figures.figures.map(figure)),
+      changePart(path, figures.period),
+      el("p", {}, el("a", { href: `${path}/counts.csv`, download: `${id}.csv` }, "Download the hourly counts (CSV)")),
+    ].flat().filter(Boolean));
+  } catch (error) {
+    sections.delete(id);
+    node.replaceChildren(el("h3", {}, "For the planner"), el("p", { class: "error" }, error.message));
+  }
+  node.removeAttribute("aria-busy");
+}
+
+function period({ period: of, years }, year, choose) {
+  if (!of.firstDay) return el("p", { class: "quiet" }, "Nothing was ever counted here.");
+  const said = `${of.firstDay} to ${of.lastDay}: ${plural(of.wholeDays, "whole day")} of ${number(of.days)}, ${measured(of.completeness).toLowerCase()} of the hours are known.`;
+  const select = years.length < 2 ? "" : el("p", { class: "field" },
+    el("label", { for: "figures-year" }, "Period"),
+    el("select", { id: "figures-year", onchange: (event) => choose(event.target.value) },
+      el("option", { value: "" }, "the latest year"),
+      years.map((one) => el("option", { value: one, selected: String(one) === String(year ?? "") }, one))));
+  return el("div", {}, el("p", { class: "quiet" }, said), select);
+}
+
+function charts(profile) {
+  const parts = [profileChart({ title: "The usual day", workday: profile.workday, weekend: profile.weekend, refusal: profile.refusals[0] })];
+  if (profile.week.some(([, value]) => value !== null)) {
+    parts.push(trendChart({ title: "The latest seven days counted, by hour", trend: { points: profile.week, normal: profile.normal }, unit: "vehicles/h", hatched: true }));
+  }
+  const isLong = profile.weeks.length > LONG_WEEKS;
+  const points = isLong ? profile.weeks : profile.days;
+  if (points.filter(([, value]) => value !== null).length > 1) {
+    parts.push(trendChart({ title: isLong ? "Mean workday, week by week" : "Vehicles per day", trend: { points }, unit: "vehicles", hatched: true, byDay: true }));
+  }
+  return parts;
+}
+
+function figure(one) {
+  if (one.kind === "refusal") {
+    return el("li", { class: "refused" }, el("span", { class: "name" }, titleOf(one)), badge("unknown", "too little data"), el("p", { class: "quiet" }, one.text));
+  }
+  const digits = figureDigits(one);
+  const [low, value, high] = [one.low, one.value, one.high].map((v) => measure(v, "", digits));
+  const range = one.low === null || (low === value && high === value) ? "" : `${low} to ${high}, ${percent(one.confidence)} sure. `;
+  return el("li", {},
+    el("span", { class: "name" }, titleOf(one)),
+    el("strong", { class: "value" }, measure(one.value, one.unit, digits)),
+    el("p", { class: "quiet" }, `${range}${measured(one.completeness)} measured: ${one.basis}.`),
+    el("details", {}, el("summary", {}, "How it is made"), el("p", { class: "quiet" }, `${capital(one.method)}. ${one.notes.join(" ")}`)));
+}
+
+const titleOf = (one) => TITLES[one.name] ?? capital(one.name);
+// What is not whole is not rounded to whole.
+const measured = (ratio) => (ratio < 1 && ratio > 0.99 ? "Over 99 %" : percent(ratio));
+const figureDigits = (one) => (Math.abs(one.value) >= 100 ? 0 : one.unit ? 1 : 3);
+
+function reliefPart(relief, path, query) {
+  const target = el("div", { class: "relief" });
+  drawRelief(target, relief, path, query, "");
+  return [el("h4", {}, "Relief"), target];
+}
+
+function drawRelief(target, relief, path, query, message) {
+  if (relief.refusal) {
+    target.replaceChildren(el("p", { class: "empty unknown" }, relief.refusal));
+    return;
+  }
+  target.replaceChildren(
+    el("p", { class: "outcome" }, relief.summary, relief.isTimingAssumed ? el("span", { class: "quiet" }, " Nobody told how the signal runs now, so that is assumed: give its timing below.") : ""),
+    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Plans of the day" }, planTable(relief)),
+    ...relief.plans.map((plan) => el("details", {}, el("summary", {}, `${span(plan)}, by approach`), el("p", { class: "quiet" }, plan.sentence), greenTable(plan))),
+    timingForm(target, relief, path, query, message),
+    el("p", { class: "quiet" }, `Assumed: ${listing(relief.assumed)}. Delay after the Highway Capacity Manual; the interval is 90 % sure and is of how ${plural(relief.days, "workday")} differ.`));
+}
+
+const span = (plan) => `${String(plan.fromHour).padStart(2, "0")}–${String(plan.untilHour).padStart(2, "0")} h`;
+const service = (level, delayS) => [badge(level === "E" || level === "F" ? "urgent" : level === "D" ? "watch" : "ok", level), ` ${measure(delayS, "s")}`];
+
+function planTable(relief) {
+  const greens = (plan, name) => plan.approaches.reduce((list, one) => {
+    const at = relief.phases.findIndex((phase) => phase.includes(one.name));
+    list[at] = number(one[name]);
+    return list;
+  }, []).join(" + ");
+  return el("table", {},
+    el("caption", { class: "quiet" }, `Workdays. Green in the order ${listing(relief.phases.map((phase) => phase.join(" and ")))}.`),
+    el("thead", {}, el("tr", {}, ["Hours", "Cycle and green now", "Proposed", "Delay now", "Then", "Saves per vehicle"].map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, relief.plans.map((plan) => el("tr", {},
+      el("th", { scope: "row" }, span(plan)),
+      el("td", {}, `${number(plan.cycleNowS)} s: ${greens(plan, "greenNowS")}`),
+      el("td", {}, plan.isWorthIt ? `${number(plan.cycleThenS)} s: ${greens(plan, "greenThenS")}` : "as it is"),
+      el("td", {}, service(plan.levelNow, plan.delayNowS)),
+      el("td", {}, plan.isWorthIt ? service(plan.levelThen, plan.delayThenS) : "–"),
+      el("td", {}, plan.isWorthIt ? `${number(plan.savingS)} s (${number(plan.savingLowS)} to ${number(plan.savingHighS)})` : "nothing shown", plan.isOversaturated ? [" ", badge("urgent", "full")] : "")))));
+}
+
+function greenTable(plan) {
+  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Approaches ${span(plan)}` }, el("table", {},
+    el("thead", {}, el("tr", {}, ["Approach", "vehicles/h", "v/c now", "then", "Delay now", "then"].map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, plan.approaches.map((one) => el("tr", {},
+      el("th", { scope: "row" }, one.name), el("td", {}, number(one.flow)), el("td", {}, number(one.saturationNow, 2)), el("td", {}, number(one.saturationThen, 2)),
+      el("td", {}, service(one.levelNow, one.delayNowS)), el("td", {}, service(one.levelThen, one.delayThenS)))))));
+}
+
+function timingForm(target, relief, path, query, message) {
+  const field = (id, label, value) => el("p", { class: "field" }, el("label", { for: id }, label), el("input", { id, type: "number", min: "1", max: "600", step: "1", value, inputmode: "numeric", required: true }));
+  const submit = async (event) => {
+    event.preventDefault();
+    const form = event.target;
+    const values = [...form.querySelectorAll("input")].map((input) => Number(input.value));
+    const asked = new URLSearchParams(query);
+    asked.set("cycleS", values[0]);
+    for (const green of values.slice(1)) asked.append("greenS", green);
+    form.querySelector("button").disabled = true;
+    try {
+      drawRelief(target, await get(`${path}/relief?${asked}`), path, query, "");
+    } catch (error) {
+      drawRelief(target, relief, path, query, error.message);
+    }
+    target.querySelector("details.timing").open = true;
+    target.querySelector("details.timing button").focus({ preventScroll: true });
+  };
+  return el("details", { class: "timing" }, el("summary", {}, relief.isTimingAssumed ? "Give the timing that runs now" : "The timing that runs now, as you gave it"),
+    el("form", { class: "decision", onsubmit: submit },
+      field("timing-cycle", "Cycle, s", relief.cycleS),
+      relief.phases.map((phase, i) => field(`timing-green-${i}`, `Green for ${phase.join(" and ")}, s`, relief.greenS[i])),
+      message ? el("p", { class: "error", role: "alert" }, message) : "",
+      el("div", { class: "actions" }, el("button", { type: "submit" }, "Compare with this timing"))));
+}
+
+function changePart(path, of) {
+  if (!of.firstDay) return "";
+  const outcome = el("div", { role: "status" });
+  const submit = async (event) => {
+    event.preventDefault();
+    const on = event.target.querySelector("input").value;
+    try {
+      outcome.replaceChildren(el("ul", { class: "figures" }, figure(await get(`${path}/change?on=${encodeURIComponent(on)}`))));
+    } catch (error) {
+      outcome.replaceChildren(el("p", { class: "error" }, error.message));
+    }
+  };
+  return el("details", { class: "change" }, el("summary", {}, "Before and after a measure"),
+    el("form", { class: "decision", onsubmit: submit },
+      el("p", { class: "field" }, el("label", { for: "change-on" }, "First day of the measure"), el("input", { id: "change-on", type: "date", min: of.firstDay, max: of.lastDay, required: true })),
+      el("div", { class: "actions" }, el("button", { type: "submit" }, "Compare eight weeks before and after"))),
+    outcome);
+}
