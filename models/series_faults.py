@@ -193,7 +193,7 @@ class SeriesFaultModel:
         judged = said & (s.rows >= self.parameters.learnt_rows)
 
         s.weary[:] *= 1 - 1 / (24 * self.parameters.weary_days)
-        self._spike(s, hour, residual, usual, judged, findings)
+        self._spike(s, hour, value, residual, usual, findings)
         self._stuck(s, hour, value, y, usual, judged, findings)
         self._blocked(s, hour, y, residual, usual, judged, findings)
         ill = np.isfinite(s.since[:, _STUCK]) | np.isfinite(s.since[:, _BLOCKED])
@@ -310,7 +310,13 @@ class SeriesFaultModel:
         s.day_sum[:], s.day_weight[:] = 0.0, 0.0
 
     def _spike(
-        self, s: SeriesFaultState, hour: int, residual: Floats, usual: Usual, judged: Booleans, findings: list[Finding]
+        self,
+        s: SeriesFaultState,
+        hour: int,
+        value: Floats,
+        residual: Floats,
+        usual: Usual,
+        findings: list[Finding],
     ) -> None:
         """Judge the hour before this one, now that both its neighbours are known."""
         p = self.parameters
@@ -324,15 +330,16 @@ class SeriesFaultModel:
         begins = told & returns & (s.rows >= p.learnt_rows) & (s.last > p.spike_least)
         begins &= (above > np.log(p.spike_ratio)) & (above > p.spike_spreads * spread)
         text = "It counted {:.0f} in one hour, {:.1f} times what the hours beside it make likely."
-        value = s.last_value
-        begun = self._begin(s, _SPIKE, begins, hour, lambda i: text.format(value[i], math.exp(above[i])), findings)
+        counted = s.last_value
+        begun = self._begin(s, _SPIKE, begins, hour, lambda i: text.format(counted[i], math.exp(above[i])), findings)
         self._end(s, _SPIKE, begun, hour, "It was one hour.", findings)
         learns = told & known.all(0) & (s.rows > p.learnt_rows / 4)
         own = np.maximum(1.2 * np.clip(above, -2.5 * spread, 2.5 * spread) ** 2 - s.last_noise, p.least_jitter**2)
         s.jitter[:] += np.where(learns, (own - s.jitter) / p.jitter_rows, 0.0)
         s.before_last[:] = np.where(begun, np.nan, s.last)
         s.last[:] = residual
-        s.last_noise[:] = 1.5 / (usual.value + 1)
+        # Chance alone reaches less far up than down: its variance is taken between the usual and what was counted.
+        s.last_noise[:] = 3.0 / (usual.value + np.where(np.isfinite(value), value, usual.value) + 2)
 
     def _begin(
         self,
