@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
             print(f"  {name:16} {_first_line(name)}")
         return ExitCode.OK
     name, *rest = arguments
+    name = name.replace("-", "_")
     if name not in names:
         print(f"{name!r} is no benchmark. {did_you_mean(name, names)}", file=sys.stderr)
         return ExitCode.USAGE

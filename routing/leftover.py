@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from city.plans import Unserved
-from routing.crew import COST_OF_METRE, COST_OF_SECOND, Crew, Drive, Order
+from routing.crew import Crew, Drive, Order
 
 NOT_WORTH = "not worth the detour today"
 NO_TIME = "no time left in the shift"
 NO_TIME_IN_WINDOW = "no time left in its window"
 TOO_LARGE = "larger than any truck can hold"
+TOO_WINDY = "too much wind to lift in all of its window"
 NO_TRUCK = "no truck is left for its stream today"
 NOT_PLANNED = "it came up after the plan was made"
 PASSED_BY = "the truck passed it by without doing it"
@@ -59,9 +60,11 @@ def _reason(crew: Crew, orders: Sequence[Order], job: int) -> str:
     trucks = [outing.truck for outing in crew.outings]
     if not any(one.volume_m3 <= truck.volume_m3 and one.load_kg <= truck.payload_kg for truck in trucks):
         return TOO_LARGE
+    if not crew.beginnings[job]:
+        return TOO_WINDY
     if any(True for _ in _insertions(crew, orders, job)):
         return NOT_WORTH
-    if (one.earliest_s, one.latest_s) == (None, None):
+    if crew.beginnings[job] == ((-math.inf, math.inf),):
         return NO_TIME
     return NO_TIME_IN_WINDOW if any(True for _ in _insertions(crew, orders, job, any_time=True)) else NO_TIME
 
@@ -106,9 +109,10 @@ def _places(crew: Crew, outing: int, now: Drive, n: int, job: int, stay_s: float
     longer_s = crew.duration_s[a, job] + crew.duration_s[job, b] - crew.duration_s[a, b]
     longer_s += crew.jobs[job].service_s + stay_s
     further_m = crew.distance_m[a, job] + crew.distance_m[job, b] - crew.distance_m[a, b]
-    cost = COST_OF_SECOND * longer_s + COST_OF_METRE * further_m
+    prices = crew.problem.prices
+    cost = prices.second * longer_s + prices.metre * further_m
     # A stop in between uses up waiting before it uses up the shift.
-    slack_s = crew.outings[outing].end_s - now.end_s + crew.waiting_s(now) + 1.0
+    slack_s = crew.outings[outing].latest_s - now.end_s + crew.waiting_s(now) + 1.0
     places = np.flatnonzero(longer_s <= slack_s)
     return sorted(zip(cost[places].tolist(), places.tolist(), strict=True))
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 from city.errors import BadInput
 from city.places import Depot, Truck, UnloadingSite
 from city.plans import Job
+from routing.clock import Interval
 from routing.network import Ints
+from routing.prices import Prices
 from routing.travel import Matrix, Travel
+from routing.windows import beginnings, window
 
 FARTHEST_FROM_STREET_M = 1_000.0
 
@@ -31,8 +34,9 @@ class CollectionProblem:
 
     A truck leaves its depot at or after the start of its shift and is back, unloaded, before the end of it. It takes
     one stream a day, so that nothing mixes. Between unloadings neither its volume nor its payload is exceeded. A job
-    is begun at or after `earliest_s` and finished by `latest_s`; a truck that is early waits. Unloading begins and
-    ends within the hours of its site.
+    is begun at or after `earliest_s` and finished by `latest_s`, and its work keeps clear of the times to avoid and of
+    those in which the wind forbids lifting; a truck that is early waits. Unloading begins and ends within the hours of
+    its site. A break that is due is taken as soon as the way or the work that the truck is at is done.
 
     Parameters
     ----------
@@ -49,6 +53,10 @@ class CollectionProblem:
         City time (s since 1970); nothing is planned before it.
     travel
         Travel times and distances as they are now.
+    no_lifting
+        (from, until), city time, in which the wind forbids cranes to lift (`routing.windows.too_windy`).
+    prices
+        What time and distance weigh.
 
     Raises
     ------
@@ -63,10 +71,14 @@ class CollectionProblem:
     day_start_s: float
     now_s: float
     travel: Travel
+    no_lifting: tuple[Interval, ...] = ()
+    prices: Prices = field(default_factory=Prices)
 
     def __post_init__(self) -> None:
         for name in ("jobs", "trucks", "depots", "unloading_sites"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "no_lifting", tuple(self.no_lifting))
+        _check_intervals(self.no_lifting, "The times of too much wind", "")
         for name in ("day_start_s", "now_s"):
             if not math.isfinite(getattr(self, name)):
                 raise BadProblem(f"The problem's {name} is no time.", "Give seconds since 1970.")
@@ -84,6 +96,12 @@ class CollectionProblem:
         """Return when the truck's shift starts and ends, in city time."""
         start_s = self.day_start_s + truck.shift_start_hour * 3600.0
         return start_s, start_s + truck.shift_duration_s
+
+    def breaks(self, truck: Truck) -> tuple[tuple[float, float], ...]:
+        """Return (due in city time, duration in seconds) of the truck's breaks that are due within its shift."""
+        start_s, end_s = self.shift(truck)
+        due = [(self.day_start_s + hour * 3600.0, minutes * 60.0) for hour, minutes in truck.breaks]
+        return tuple(one for one in due if start_s < one[0] < end_s)
 
     def hours(self, site: UnloadingSite) -> tuple[float, float]:
         """Return when the site opens and closes, in city time."""
@@ -168,9 +186,31 @@ class CollectionProblem:
                         "It must be a number above 0.",
                         truck.id,
                     )
+            self._check_extras(truck)
             if not math.isfinite(truck.shift_start_hour):
                 raise BadProblem(f"The shift of truck {truck.id!r} has no start.", "Give shift_start_hour.", truck.id)
         self.snap(self.depots)
+
+    def _check_extras(self, truck: Truck) -> None:
+        if not 0 <= truck.overtime_s < math.inf:
+            raise BadProblem(
+                f"The overtime_s of truck {truck.id!r} is {truck.overtime_s}.", "It must be at least 0.", truck.id
+            )
+        if truck.volume_per_day_m3 is not None and not 0 < truck.volume_per_day_m3 < math.inf:
+            raise BadProblem(
+                f"The volume_per_day_m3 of truck {truck.id!r} is {truck.volume_per_day_m3}.",
+                "It must be a number above 0, or None for no limit.",
+                truck.id,
+            )
+        after_hour = -math.inf
+        for hour, minutes in truck.breaks:
+            if not (after_hour <= hour < math.inf and 0 < minutes < math.inf):
+                raise BadProblem(
+                    f"The breaks {truck.breaks} of truck {truck.id!r} do not follow each other.",
+                    "Give (hour, minutes) in order, none before the one before it is over.",
+                    truck.id,
+                )
+            after_hour = hour + minutes / 60.0
 
     def _check_sites(self) -> None:
         if not self.unloading_sites:
@@ -236,21 +276,31 @@ def check_jobs(problem: CollectionProblem, jobs: Sequence[Job]) -> None:
                 "Correct earliest_s and latest_s.",
                 job.id,
             )
+        _check_intervals(job.avoid, f"The times that job {job.id!r} avoids", job.id)
+        if not beginnings(job):
+            raise BadProblem(
+                f"The window of job {job.id!r} is impossible: the times that it avoids leave no {job.service_s:.0f} s "
+                "of work in it.",
+                "Shorten the times to avoid, or widen earliest_s and latest_s.",
+                job.id,
+            )
     problem.snap(jobs)
-
-
-def window(job: Job) -> tuple[float, float]:
-    """Return when the job may begin and by when it must be finished; infinite where nothing is said."""
-    return (
-        -math.inf if job.earliest_s is None else job.earliest_s,
-        math.inf if job.latest_s is None else job.latest_s,
-    )
 
 
 def name_of(place: Any) -> str:
     """Return words that name a job, truck or place in a message."""
     words = {"Job": "Job", "Depot": "Depot", "UnloadingSite": "Unloading site", "Truck": "Truck"}
     return f"{words.get(type(place).__name__, 'Place')} {place.id!r}"
+
+
+def _check_intervals(intervals: Sequence[Interval], who: str, what: str) -> None:
+    for from_s, until_s in intervals:
+        if not (math.isfinite(from_s) and from_s < until_s < math.inf):
+            raise BadProblem(
+                f"{who} hold ({from_s}, {until_s}).",
+                "Give (from, until) in seconds since 1970, from before until.",
+                what,
+            )
 
 
 def _check_unique(things: Sequence[Any]) -> None:

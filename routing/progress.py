@@ -1,16 +1,18 @@
 """How far a truck is, and what that leaves open of its round."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from city.places import Truck
 from city.plans import Job, Plan, Round, Stop
+from routing.clock import Breaks, Interval
 from routing.crew import Outing, Position
 from routing.geometry import distance_m
 from routing.problem import BadProblem, CollectionProblem
 from routing.streams import LOOSE
+from routing.windows import beginnings
 
 _AT_STOP_M = 60.0
 
@@ -48,7 +50,8 @@ class TruckProgress(msgspec.Struct, frozen=True):
 class Standing:
     """A truck in the middle of a day: the stops that can no longer change, what it can still do, and what it had to do.
 
-    `outing` is None for a truck that is out and has not been heard of: its round is left alone.
+    `outing` is None for a truck that is out and has not been heard of: its round is left alone. `breaks` are those that
+    can no longer change either: taken, or due before the truck is free.
     """
 
     truck: str
@@ -58,6 +61,7 @@ class Standing:
     round: Round | None = None
     passed_by: tuple[str, ...] = ()
     stream: str = ""
+    breaks: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,12 +157,22 @@ def _standing(
     frozen = [_driven(stop, report.at_s) for stop in driven]
     if next_ >= len(round_.stops):
         outing = _from_depot(problem, truck, max(problem.now_s, report.at_s), None)
-        return Standing(truck.id, tuple(frozen), outing=outing, passed_by=passed_by, stream=stream)
+        outing = replace(outing, collected_m3=sum(jobs[job].volume_m3 for job in done if job in jobs))
+        return Standing(
+            truck.id, tuple(frozen), outing=outing, passed_by=passed_by, stream=stream, breaks=round_.breaks
+        )
     ahead = [stop for stop in round_.stops[next_:] if stop.job not in done]
-    committed = _committed(problem, ahead, report, jobs)
+    # Breaks go by the plan: those that it has begun by now are taken, or being taken.
+    here = _is_at(problem, ahead[0], report)
+    taken = [one for one in round_.breaks if one[0] < (ahead[0].leave_s if here else report.at_s)]
+    breaks = Breaks(problem.breaks(truck)[len(taken) :])
+    goes_on_s = max([report.at_s, *(until for _, until in taken if not here)])
+    committed = _committed(problem, ahead, report, jobs, goes_on_s if not here else None, breaks)
     rest = tuple(ahead[len(committed) :])
-    outing = _outing(problem, truck, [*driven, *committed])
-    return Standing(truck.id, (*frozen, *committed), rest, outing, passed_by=passed_by, stream=stream)
+    past = (*taken, *breaks.taken)
+    collected_m3 = sum(jobs[job].volume_m3 for job in {*done, *(stop.job for stop in committed)} if job in jobs)
+    outing = _outing(problem, truck, [*driven, *committed], breaks.left, collected_m3)
+    return Standing(truck.id, (*frozen, *committed), rest, outing, passed_by=passed_by, stream=stream, breaks=past)
 
 
 def _from_depot(problem: CollectionProblem, truck: Truck, now_s: float, report: TruckProgress | None) -> Outing:
@@ -166,12 +180,20 @@ def _from_depot(problem: CollectionProblem, truck: Truck, now_s: float, report: 
     start_s, end_s = problem.shift(truck)
     volume_m3, load_kg = (report.volume_m3, report.load_kg) if report else (0.0, 0.0)
     start = Position(depot.id, report.lon, report.lat) if report else Position(depot.id, depot.lon, depot.lat)
-    return Outing(
-        truck, depot, start, max(start_s, now_s), end_s, volume_m3, load_kg, aboard=volume_m3 > 0 or load_kg > 0
-    )
+    free_s = max(start_s, now_s)
+    # Whoever waited at the depot has had the breaks that were due.
+    breaks = tuple(due for due in problem.breaks(truck) if due[0] >= free_s)
+    aboard = volume_m3 > 0 or load_kg > 0
+    return Outing(truck, depot, start, free_s, end_s, volume_m3, load_kg, aboard, breaks=breaks)
 
 
-def _outing(problem: CollectionProblem, truck: Truck, frozen: Sequence[Stop]) -> Outing:
+def _outing(
+    problem: CollectionProblem,
+    truck: Truck,
+    frozen: Sequence[Stop],
+    breaks: tuple[tuple[float, float], ...],
+    collected_m3: float,
+) -> Outing:
     _, end_s = problem.shift(truck)
     committed = frozen[-1]
     since = [stop.kind for stop in frozen]
@@ -187,6 +209,8 @@ def _outing(problem: CollectionProblem, truck: Truck, frozen: Sequence[Stop]) ->
         committed.load_kg,
         aboard=aboard,
         under_way=committed.kind not in ("start", "end"),
+        breaks=breaks,
+        collected_m3=collected_m3,
     )
 
 
@@ -195,19 +219,31 @@ def _driven(stop: Stop, at_s: float) -> Stop:
     return msgspec.structs.replace(stop, arrive_s=min(stop.arrive_s, at_s), leave_s=min(stop.leave_s, at_s))
 
 
+def _is_at(problem: CollectionProblem, stop: Stop, report: TruckProgress) -> bool:
+    """Say whether the truck is at a stop since it was due there, and still has to be."""
+    near = distance_m(report.lon, report.lat, stop.lon, stop.lat) <= _AT_STOP_M
+    return bool(near) and stop.kind != "start" and stop.arrive_s <= report.at_s < stop.leave_s
+
+
 def _committed(
-    problem: CollectionProblem, ahead: Sequence[Stop], report: TruckProgress, jobs: Mapping[str, Job]
+    problem: CollectionProblem,
+    ahead: Sequence[Stop],
+    report: TruckProgress,
+    jobs: Mapping[str, Job],
+    goes_on_s: float | None,
+    breaks: Breaks,
 ) -> list[Stop]:
     """Return the stops that nobody can change before now, with the times that are possible.
 
-    The first is the one that the truck drives to or works at. A report is older than now: what the truck has set out to
-    since, when it goes on as it was told, follows.
+    The first is the one that the truck drives to, from `goes_on_s` on, or works at (None). A report is older than now:
+    what the truck has set out to since, when it goes on as it was told, follows.
     """
     committed: list[Stop] = []
-    at = msgspec.structs.replace(ahead[0], lon=report.lon, lat=report.lat, leave_s=report.at_s)
+    at = msgspec.structs.replace(ahead[0], lon=report.lon, lat=report.lat, leave_s=goes_on_s or report.at_s)
     at = msgspec.structs.replace(at, volume_m3=report.volume_m3, load_kg=report.load_kg)
     for stop in ahead:
-        at = _reached(problem, stop, at, jobs, may_be_there=not committed)
+        on_time = goes_on_s is None and not committed
+        at = _reached(problem, stop, at, jobs, on_time, breaks)
         committed.append(at)
         if at.leave_s >= problem.now_s:
             break
@@ -215,30 +251,41 @@ def _committed(
     return committed
 
 
-def _reached(problem: CollectionProblem, stop: Stop, before: Stop, jobs: Mapping[str, Job], may_be_there: bool) -> Stop:
-    """Return a stop with its times and loads when the truck left `before` when it says."""
+def _reached(
+    problem: CollectionProblem, stop: Stop, before: Stop, jobs: Mapping[str, Job], on_time: bool, breaks: Breaks
+) -> Stop:
+    """Return a stop with its times and loads when the truck left `before` when it says, or is there on time."""
     here, there = Position(before.place, before.lon, before.lat), Position(stop.place, stop.lon, stop.lat)
-    begin_s, stay_s, volume_m3, load_kg = before.leave_s, 0.0, before.volume_m3, before.load_kg
+    volume_m3, load_kg = before.volume_m3, before.load_kg
     if stop.kind == "start":
         begin_s = max(before.leave_s, stop.leave_s)
         return msgspec.structs.replace(stop, arrive_s=begin_s, leave_s=begin_s)
-    is_there = may_be_there and distance_m(here.lon, here.lat, there.lon, there.lat) <= _AT_STOP_M
-    on_time = is_there and stop.arrive_s <= before.leave_s < stop.leave_s
-    if not on_time:
-        begin_s += float(problem.matrix(problem.snap([here, there]), [here, there]).duration_s[0, 1])
-    arrive_s = begin_s
-    if stop.kind == "unload":
-        volume_m3 = load_kg = 0.0
-        for site in problem.unloading_sites:
-            if site.id == stop.place:
-                begin_s, stay_s = max(begin_s, problem.hours(site)[0]), site.unloading_s
-    elif stop.job in jobs:
-        job = jobs[stop.job]
-        begin_s, stay_s = max(begin_s, job.earliest_s or 0.0), job.service_s
+    job, stay_s = jobs.get(stop.job), 0.0
+    if job is not None:
         volume_m3, load_kg = volume_m3 + job.volume_m3, load_kg + job.load_kg
-    # It is there since it was due, and goes on when it was to.
-    times = (stop.arrive_s, stop.leave_s) if on_time else (arrive_s, begin_s + stay_s)
-    return msgspec.structs.replace(stop, arrive_s=times[0], leave_s=times[1], volume_m3=volume_m3, load_kg=load_kg)
+    elif stop.kind == "unload":
+        volume_m3 = load_kg = 0.0
+    if on_time:
+        return msgspec.structs.replace(stop, volume_m3=volume_m3, load_kg=load_kg)
+    way_s = float(problem.matrix(problem.snap([here, there]), [here, there]).duration_s[0, 1])
+    arrive_s = breaks.after(before.leave_s) + way_s
+    if stop.kind == "end":
+        return msgspec.structs.replace(stop, arrive_s=arrive_s, leave_s=arrive_s, volume_m3=volume_m3, load_kg=load_kg)
+    begin_s = breaks.after(arrive_s)
+    if job is not None:
+        stay_s = job.service_s
+        begin_s = breaks.waiting(begin_s, _first_beginning(problem, job, begin_s))
+    for site in problem.unloading_sites:
+        if stop.kind == "unload" and site.id == stop.place:
+            begin_s, stay_s = breaks.waiting(begin_s, problem.hours(site)[0]), site.unloading_s
+    return msgspec.structs.replace(
+        stop, arrive_s=arrive_s, leave_s=begin_s + stay_s, volume_m3=volume_m3, load_kg=load_kg
+    )
+
+
+def _first_beginning(problem: CollectionProblem, job: Job, at_s: float) -> float:
+    """Return when work can begin for a truck that is there; it does not wait for what will not come."""
+    return next((max(first, at_s) for first, last in beginnings(job, problem.no_lifting) if at_s <= last), at_s)
 
 
 def _stream(truck: Truck, round_: Round, jobs: Mapping[str, Job]) -> str:

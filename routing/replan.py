@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from city.plans import Job, Plan, Round, Stop, Unserved
+from routing.clock import Interval
 from routing.crew import Crew, Order
 from routing.leftover import NOT_PLANNED, PASSED_BY, reasons
 from routing.problem import CollectionProblem, check_jobs
 from routing.progress import Situation, Standing, TruckProgress, situation_of
-from routing.rounds import fresh_stops, later_stops, plan_of, round_of
+from routing.rounds import fresh_stops, later_stops, order_of, plan_of, round_of
 from routing.solve import Deadline, best_orders, crews_of
 
 __all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "replan"]
@@ -95,22 +96,8 @@ def _crews(problem: CollectionProblem, now: Situation) -> list[Crew]:
 
 
 def _kept_orders(crew: Crew, now: Situation) -> list[Order]:
-    number = {job.id: j for j, job in enumerate(crew.jobs)}
-    sites = {site.id: -1 - s for s, site in enumerate(crew.sites)}
-    standing = {one.truck: one for one in now.standings}
-    orders = []
-    for outing in crew.outings:
-        order = []
-        for stop in standing[outing.truck.id].rest:
-            if stop.kind == "unload" and stop.place in sites:
-                order.append(sites[stop.place])
-            elif stop.job in number:
-                order.append(number[stop.job])
-        # Unloading before going home is added by itself.
-        while order and order[-1] < 0:
-            order.pop()
-        orders.append(order)
-    return orders
+    rest = {one.truck: one.rest for one in now.standings}
+    return [order_of(crew, rest[outing.truck.id]) for outing in crew.outings]
 
 
 def _rounds(problem: CollectionProblem, now: Situation, orders: dict[str, tuple[Crew, int, Order]]) -> list[Round]:
@@ -119,22 +106,23 @@ def _rounds(problem: CollectionProblem, now: Situation, orders: dict[str, tuple[
         if one.round is not None:
             rounds.append(one.round)
             continue
-        stops = _stops(one, orders.get(one.truck))
+        stops, breaks = _stops(one, orders.get(one.truck))
         if stops:
-            rounds.append(round_of(problem, one.truck, stops))
+            rounds.append(round_of(problem, one.truck, stops, breaks))
     return rounds
 
 
-def _stops(one: Standing, free: tuple[Crew, int, Order] | None) -> list[Stop]:
+def _stops(one: Standing, free: tuple[Crew, int, Order] | None) -> tuple[list[Stop], tuple[Interval, ...]]:
     frozen = list(one.frozen)
     if free is None:
-        return frozen
+        return frozen, one.breaks
     crew, outing, order = free
     if not frozen or [stop.kind for stop in frozen] == ["start"]:
-        return fresh_stops(crew, outing, order) if order else []
+        return fresh_stops(crew, outing, order) if order else ([], ())
     if frozen[-1].kind == "end" and not order:
-        return frozen
-    return frozen + later_stops(crew, outing, order)
+        return frozen, one.breaks
+    stops, breaks = later_stops(crew, outing, order)
+    return frozen + stops, (*one.breaks, *breaks)
 
 
 def _passed_by(now: Situation) -> list[Unserved]:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from city.plans import Job, Plan, Round, Stop, Unserved
+from routing.clock import Interval
 from routing.crew import HOME, Crew, Order, Outing, Position, Visit
 from routing.geometry import simplify
 from routing.problem import CollectionProblem
@@ -18,29 +19,47 @@ LINE_TOLERANCE_M = 4.0
 MOST_LINE_POINTS = 1500
 
 
-def fresh_stops(crew: Crew, outing: int, order: Order) -> list[Stop]:
-    """Return the timed stops of a round that begins with this order.
+def fresh_stops(crew: Crew, outing: int, order: Order) -> tuple[list[Stop], tuple[Interval, ...]]:
+    """Return the timed stops and the breaks of a round that begins with this order.
 
     A truck that would wait at its first stop leaves that much later.
     """
-    stops = later_stops(crew, outing, order)
+    stops, breaks = later_stops(crew, outing, order)
     one = crew.outings[outing]
     wait_s = 0.0
     if order and order[0] >= 0:
-        job = crew.jobs[order[0]]
-        wait_s = max(0.0, (job.earliest_s or 0.0) - stops[0].arrive_s)
-        stops[0] = msgspec.structs.replace(stops[0], arrive_s=stops[0].arrive_s + wait_s)
+        first = stops[0]
+        begin_s = first.leave_s - crew.jobs[order[0]].service_s
+        if not any(since < begin_s for since, _ in breaks):
+            wait_s = begin_s - first.arrive_s
+            stops[0] = msgspec.structs.replace(first, arrive_s=begin_s)
     at_s = one.free_s + wait_s
     start = Stop("start", one.depot.id, one.start.lon, one.start.lat, arrive_s=at_s, leave_s=at_s)
-    return [start, *stops]
+    return [start, *stops], breaks
 
 
-def later_stops(crew: Crew, outing: int, order: Order) -> list[Stop]:
-    """Return the timed stops of an order, from the first visit to `end`, without where it starts."""
-    return [_stop(crew, crew.outings[outing], visit) for visit in crew.drive(outing, order).visits]
+def later_stops(crew: Crew, outing: int, order: Order) -> tuple[list[Stop], tuple[Interval, ...]]:
+    """Return the timed stops and the breaks of an order, from the first visit to `end`, without where it starts."""
+    drive = crew.drive(outing, order)
+    return [_stop(crew, crew.outings[outing], visit) for visit in drive.visits], drive.breaks
 
 
-def round_of(problem: CollectionProblem, truck: str, stops: Sequence[Stop]) -> Round:
+def order_of(crew: Crew, stops: Sequence[Stop]) -> Order:
+    """Return the order of those stops that the crew knows; unloading before going home is added by itself."""
+    number = {job.id: j for j, job in enumerate(crew.jobs)}
+    sites = {site.id: -1 - s for s, site in enumerate(crew.sites)}
+    order: Order = []
+    for stop in stops:
+        if stop.kind == "unload" and stop.place in sites:
+            order.append(sites[stop.place])
+        elif stop.job in number:
+            order.append(number[stop.job])
+    while order and order[-1] < 0:
+        order.pop()
+    return order
+
+
+def round_of(problem: CollectionProblem, truck: str, stops: Sequence[Stop], breaks: Sequence[Interval] = ()) -> Round:
     """Return the round over stops: distance and line are along the fastest ways as they are now."""
     points = problem.snap([Position(stop.place, stop.lon, stop.lat) for stop in stops])
     ways = problem.travel.ways([(int(a), int(b)) for a, b in pairwise(points)])
@@ -50,6 +69,7 @@ def round_of(problem: CollectionProblem, truck: str, stops: Sequence[Stop]) -> R
         distance_m=sum(way.distance_m for way in ways),
         duration_s=stops[-1].leave_s - stops[0].leave_s,
         path=_path(ways),
+        breaks=tuple(breaks),
     )
 
 

@@ -1,19 +1,26 @@
 """A day plan: rounds for all trucks, and a reason for each job that is in none."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from city.places import Truck
 from city.plans import Job, Plan, Round, Unserved
 from routing.crew import Crew, Order, Outing, Position
 from routing.leftover import drop_until_fits, insert_leftovers, left_out, reasons
 from routing.problem import CollectionProblem
-from routing.rounds import fresh_stops, plan_of, round_of
+from routing.rounds import fresh_stops, order_of, plan_of, round_of
 from routing.streams import assign_streams, stream_of
 from routing.vrp import search
 
 
-def plan_day(problem: CollectionProblem, seconds: float = 5.0, seed: int = 0, iterations: int | None = None) -> Plan:
+def plan_day(
+    problem: CollectionProblem,
+    seconds: float = 5.0,
+    seed: int = 0,
+    iterations: int | None = None,
+    start: Plan | None = None,
+    timer: Callable[[], float] = time.perf_counter,
+) -> Plan:
     """Return rounds that do the must jobs, and of the others those that are worth their detour.
 
     Driving costs by time and distance (see `routing.crew`). A job that is left out stands in `Plan.unserved` with its
@@ -29,35 +36,40 @@ def plan_day(problem: CollectionProblem, seconds: float = 5.0, seed: int = 0, it
         Of the search.
     iterations
         Of the search in each crew, instead of seconds.
+    start
+        A plan for the same trucks to begin with, such as that of a shorter search.
+    timer
+        Tells seconds; `time.process_time` where the machine is not one's own.
 
     Raises
     ------
     BadProblem
         A place cannot be reached.
     """
-    deadline = Deadline(seconds, len(problem.jobs))
+    deadline = Deadline(seconds, len(problem.jobs), timer)
     outings = [_whole_day(problem, truck) for truck in problem.trucks]
     rounds: list[Round] = []
     unserved: list[Unserved] = []
     for crew in crews_of(problem, problem.jobs, outings, {}, {}):
-        orders = best_orders(crew, [[] for _ in crew.outings], deadline, seed, iterations)
+        orders = best_orders(crew, _orders_of(crew, start), deadline, seed, iterations)
         unserved += reasons(crew, orders)
         for outing, order in enumerate(orders):
             if order:
-                rounds.append(round_of(problem, crew.outings[outing].truck.id, fresh_stops(crew, outing, order)))
+                rounds.append(round_of(problem, crew.outings[outing].truck.id, *fresh_stops(crew, outing, order)))
     return plan_of(rounds, unserved, problem.jobs, problem.now_s)
 
 
 class Deadline:
     """Real time that is shared out over crews by their jobs, with some kept back for drawing rounds."""
 
-    def __init__(self, seconds: float, jobs: int) -> None:
-        self._ends_s = time.perf_counter() + seconds - min(0.4 * seconds, 0.1 + 0.0025 * jobs)
+    def __init__(self, seconds: float, jobs: int, timer: Callable[[], float] = time.perf_counter) -> None:
+        self.timer = timer
+        self._ends_s = timer() + seconds - min(0.4 * seconds, 0.1 + 0.0025 * jobs)
         self._jobs_left = jobs
 
     def share_s(self, jobs: int) -> float:
         """Return the seconds for a search over so many jobs, and count them as done."""
-        left_s = max(0.0, self._ends_s - time.perf_counter())
+        left_s = max(0.0, self._ends_s - self.timer())
         share = jobs / max(jobs, self._jobs_left, 1)
         self._jobs_left -= jobs
         return left_s * share
@@ -101,10 +113,15 @@ def best_orders(
 ) -> list[Order]:
     """Return orders that fit, from `start` on: repaired, filled, improved, and filled again."""
     orders = insert_leftovers(crew, drop_until_fits(crew, start)) if any(start) else [list(order) for order in start]
-    found = search(crew, orders, seed, deadline.share_s(len(crew.jobs)), iterations, keep_s)
+    found = search(crew, orders, seed, deadline.share_s(len(crew.jobs)), iterations, keep_s, deadline.timer)
     # What the search calls feasible may not be when sites differ in their hours; then less is done, never too late.
     found = insert_leftovers(crew, drop_until_fits(crew, found))
     return found if _missing(crew, found) <= _missing(crew, orders) else orders
+
+
+def _orders_of(crew: Crew, plan: Plan | None) -> list[Order]:
+    stops = {one.truck: one.stops for one in plan.rounds} if plan else {}
+    return [order_of(crew, stops.get(outing.truck.id, ())) for outing in crew.outings]
 
 
 def _missing(crew: Crew, orders: Sequence[Order]) -> int:
@@ -114,4 +131,7 @@ def _missing(crew: Crew, orders: Sequence[Order]) -> int:
 def _whole_day(problem: CollectionProblem, truck: Truck) -> Outing:
     depot = problem.depot_of[truck.id]
     start_s, end_s = problem.shift(truck)
-    return Outing(truck, depot, Position(depot.id, depot.lon, depot.lat), max(start_s, problem.now_s), end_s)
+    free_s = max(start_s, problem.now_s)
+    here = Position(depot.id, depot.lon, depot.lat)
+    breaks = tuple(due for due in problem.breaks(truck) if due[0] >= free_s)
+    return Outing(truck, depot, here, free_s, end_s, breaks=breaks)

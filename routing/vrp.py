@@ -3,35 +3,47 @@
 How it is put, where PyVRP has no word for it:
 
 - Unloading on the way is a reload depot. Unloading before going home is a virtual place for each truck: travel to it is
-  travel to the quickest site, unloading, and the way home.
-- All jobs are optional for PyVRP, a must job with a prize that nothing else outweighs: what cannot be done is then
-  left out and can be named, where required clients would leave no solution at all.
+  travel to the best site, unloading, and the way home.
+- Breaks: the clock stands still during them (`routing.clock`); windows and opening hours are told in that clock.
+- Times to keep away within a job's window are several clients, one for each piece of the window, of which one is done.
+- What a truck may take in a day is put on distance: the way into a job costs its volume times more than any round is
+  long, and the day's volume times as much bounds a truck's distance. What all of it costs is the same in every plan.
+- Must jobs are required clients. When no order of all of them turns up, they become optional, with a prize that
+  nothing else outweighs: what cannot be done is then left out and can be named.
 - Staying with one's truck is a profile for each truck, in which the way into another truck's job is dearer. It is
   dearer in distance, which is only a cost, so that no real time is lost by it.
 """
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import pyvrp
+from numpy.typing import NDArray
 from pyvrp import Activity, ActivityType
 from pyvrp.PenaltyManager import PenaltyManager, PenaltyParams
 from pyvrp.search import OPERATORS, LocalSearch, NeighbourhoodParams, PerturbationManager, compute_neighbours
-from pyvrp.stop import MaxIterations, MaxRuntime
 
-from routing.crew import COST_OF_METRE, COST_OF_SECOND, Crew, Order
+from routing.crew import Crew, Order, Outing
 
-# Plans are made in seconds: a short memory of late acceptance and few neighbours find more in that time. Over days of
-# 250 and 400 jobs a memory of 30 and 15 neighbours took 1..3 % less driving after 4 s than 10 and 50.
-HISTORY_LENGTH = 30
-NEIGHBOURS = 15
+# Plans are made in seconds. Late acceptance with a memory of 2 iterations for each of the iterations that a job gets:
+# 10 where there is little time for much work, 500 where there is enough. (The solver's own 300 for 1,000 jobs and a
+# minute ends 3 % worse; 10 for 300 jobs and a minute 4 %.)
+MEMORY_OF_ITERATIONS_A_JOB = 2.0
+SHORTEST_MEMORY, LONGEST_MEMORY = 10, 500
+NEIGHBOURS = 20
+_TRIALS = 5
+# The part of a search after which it settles for less than all must jobs, and what a plan that does not fit costs.
+_GIVE_UP = 0.25
+_NOT_FITTING = 2**62
 _NO_WAY = 10_000_000
 _MOST_UNLOADINGS = 8
 _LITRES = 1000.0
 # What a must job is worth in seconds of driving, besides all that is optional.
 _MUST_S = 86_400.0
+Whole = NDArray[np.int64]
 
 
 def search(
@@ -41,6 +53,7 @@ def search(
     seconds: float,
     iterations: int | None = None,
     keep_s: float = 0.0,
+    timer: Callable[[], float] = time.perf_counter,
 ) -> list[Order]:
     """Return for each outing the order of its visits (see `Visit.item`), better than or as good as `start`.
 
@@ -53,185 +66,318 @@ def search(
     seed
         The same seed and `iterations` give the same answer.
     seconds
-        Real seconds to search; not looked at when `iterations` are given.
+        Seconds of `timer` to search; not looked at when `iterations` are given.
     keep_s
         Seconds that a job's move to another truck than its keeper must save.
     """
+    given = [list(order) for order in start]
     if not crew.jobs or not crew.outings:
-        return [list(order) for order in start]
-    model = _Model(crew, keep_s)
-    if not model.vehicles or not model.jobs:
-        return [list(order) for order in start]
+        return given
+    budget = _Budget(seconds, iterations, timer)
+    model = _Model(crew, keep_s, all_musts=True)
+    if not model.types or not model.jobs:
+        return given
+    found = _improve(model, given, seed, budget)
+    if found is None:
+        # Not all that must be done can be, or not so soon: do what can.
+        found = _improve(_Model(crew, keep_s, all_musts=False), given, seed, budget)
+    return found or given
+
+
+class _Budget:
+    """What is left of seconds or iterations."""
+
+    def __init__(self, seconds: float, iterations: int | None, timer: Callable[[], float]) -> None:
+        self.iterations, self.timer = iterations, timer
+        self._began_s = timer()
+        self._seconds = max(0.0, seconds)
+        self._done = 0
+
+    def used(self) -> float:
+        """Return which part is used up."""
+        if self.iterations is not None:
+            return self._done / max(1, self.iterations)
+        return (self.timer() - self._began_s) / self._seconds if self._seconds else 1.0
+
+    def iterations_left(self, one: Callable[[], object]) -> int:
+        """Return how many iterations are left; where that is a question of time, `one` is tried."""
+        if self.iterations is not None:
+            return self.iterations - self._done
+        began_s = self.timer()
+        for _ in range(_TRIALS):
+            one()
+        took_s = max(1e-5, (self.timer() - began_s) / _TRIALS)
+        return int(max(0.0, 1.0 - self.used()) * self._seconds / took_s)
+
+    def is_over(self, best_cost: float, gives_up: bool) -> bool:
+        """Say whether to stop; one that gives up stops early when nothing that fits was found."""
+        used = self.used()
+        self._done += 1
+        return used >= 1.0 or (gives_up and used >= _GIVE_UP and best_cost > _NOT_FITTING)
+
+
+def _improve(model: "_Model", start: Sequence[Order], seed: int, budget: _Budget) -> list[Order] | None:
     rng = pyvrp.RandomNumberGenerator(seed=seed)
-    neighbours = compute_neighbours(model.data, NeighbourhoodParams(num_neighbours=NEIGHBOURS))
+    neighbours = compute_neighbours(model.plain, NeighbourhoodParams(num_neighbours=NEIGHBOURS))
     local = LocalSearch(model.data, rng, neighbours, PerturbationManager())
     for operator in OPERATORS:
         if operator.supports(model.data):
             local.add_operator(operator(model.data))
     # PyVRP's own first penalties, high: with low ones an overfull day never leads to an order that fits.
     penalties = PenaltyManager(PenaltyParams().midpoint_penalties(model.data), PenaltyParams())
-    params = pyvrp.IteratedLocalSearchParams(history_length=HISTORY_LENGTH)
-    algorithm = pyvrp.IteratedLocalSearch(model.data, penalties, local, model.solution(start), params)
-    stop = MaxIterations(iterations) if iterations is not None else MaxRuntime(max(0.0, seconds))
-    best = algorithm.run(stop, collect_stats=False, display=False).best
-    return model.orders(best) if best.is_feasible() else [list(order) for order in start]
+    first = model.solution(start)
+    if not first.is_complete() or not any(start):
+        # What begins without its required clients looks cheaper than all that has them.
+        first = local(first, penalties.cost_evaluator(), exhaustive=True)
+    left = budget.iterations_left(lambda: local(first, penalties.cost_evaluator(), exhaustive=False))
+    memory = round(min(max(MEMORY_OF_ITERATIONS_A_JOB * left / len(model.jobs), SHORTEST_MEMORY), LONGEST_MEMORY))
+    # Looking through all moves at each new best one costs most of a short search.
+    params = pyvrp.IteratedLocalSearchParams(history_length=memory, exhaustive_on_best=False)
+    algorithm = pyvrp.IteratedLocalSearch(model.data, penalties, local, first, params)
+    best = algorithm.run(
+        lambda cost: budget.is_over(cost, gives_up=model.all_musts), collect_stats=False, display=False
+    ).best
+    return model.orders(best) if best.is_feasible() else None
 
 
 class _Model:
     """PyVRP's data for a crew, with what is needed to read its answers."""
 
-    def __init__(self, crew: Crew, keep_s: float) -> None:
-        self.crew = crew
-        self.base_s = math.floor(min(one.free_s for one in crew.outings))
-        self.vehicles = [o for o, one in enumerate(crew.outings) if one.free_s < one.end_s]
+    def __init__(self, crew: Crew, keep_s: float, all_musts: bool) -> None:
+        self.crew, self.keep_s, self.all_musts = crew, keep_s, all_musts
+        self.clock = crew.clock
+        able = [o for o, one in enumerate(crew.outings) if one.free_s < one.latest_s]
+        self.base_s = math.floor(min((self._free_s(crew.outings[o]) for o in able), default=0.0))
+        # Clients that keep trucks under way in the plan: they have to be brought home even without jobs.
+        under_way = [o for o in able if crew.outings[o].under_way]
+        self.profiled = bool(under_way) or (keep_s > 0 and any(one >= 0 for one in crew.keeper))
+        # Trucks that are alike are one type of vehicle: so many fewer moves to look at.
+        self.types: list[list[int]] = []
+        by_kind: dict[object, list[int]] = {}
+        for o in able:
+            mine = by_kind.setdefault(o if self.profiled else self._kind(crew.outings[o]), [])
+            if not mine:
+                self.types.append(mine)
+            mine.append(o)
+        self.type_of = {o: t for t, members in enumerate(self.types) for o in members}
         # A must job that no truck can do even alone would keep the search among orders that do not fit.
         self.jobs = [j for j in range(len(crew.jobs)) if self._can_be_done(j)]
-        self.vehicle_of = {o: v for v, o in enumerate(self.vehicles)}
-        self.client_of = {j: c for c, j in enumerate(self.jobs)}
-        # Clients that keep trucks under way in the plan: they have to be brought home even without jobs.
-        under_way = [o for o in self.vehicles if crew.outings[o].under_way]
-        self.pins = {o: len(self.jobs) + i for i, o in enumerate(under_way)}
-        self.keep_s = keep_s
+        # One client for each piece of each job's window.
+        self.pieces = [(j, piece) for j in self.jobs for piece in self._pieces(j)]
+        self.clients_of: dict[int, list[int]] = {}
+        for client, (j, _) in enumerate(self.pieces):
+            self.clients_of.setdefault(j, []).append(client)
+        self.pins = {o: len(self.pieces) + i for i, o in enumerate(under_way)}
 
     @cached_property
     def data(self) -> pyvrp.ProblemData:
         """The crew's work in PyVRP's words."""
-        return self._data(self.keep_s)
+        return self._data(self._volume_weight)
+
+    @cached_property
+    def plain(self) -> pyvrp.ProblemData:
+        """The same without the limit of a day's volume: to tell what is near what."""
+        return self._data(0) if self._volume_weight else self.data
 
     def solution(self, orders: Sequence[Order]) -> pyvrp.Solution:
         """Return the orders as PyVRP's solution."""
         routes = []
         for outing, order in enumerate(orders):
-            visits = [self._activity(item) for item in order if item < 0 or item in self.client_of]
+            kept = [item for item in order if item < 0 or item in self.clients_of]
             pin = self.pins.get(outing)
-            if outing in self.vehicle_of and (pin is not None or any(item >= 0 for item in order)):
+            if outing in self.type_of and (pin is not None or any(item >= 0 for item in kept)):
                 first = [] if pin is None else [Activity(ActivityType.CLIENT, pin)]
-                routes.append(pyvrp.Route(self.data, first + visits, self.vehicle_of[outing]))
+                routes.append(pyvrp.Route(self.data, first + self._activities(outing, kept), self.type_of[outing]))
         return pyvrp.Solution(self.data, routes)
 
     def orders(self, solution: pyvrp.Solution) -> list[Order]:
         """Return PyVRP's solution as orders of visits."""
         orders: list[Order] = [[] for _ in self.crew.outings]
+        free = [list(members) for members in self.types]
         for route in solution.routes():
-            order = orders[self.vehicles[route.vehicle_type()]]
+            order = orders[free[route.vehicle_type()].pop(0)]
             for one in list(route)[1:-1]:
-                if one.is_client() and one.idx < len(self.jobs):
-                    order.append(self.jobs[one.idx])
+                if one.is_client() and one.idx < len(self.pieces):
+                    order.append(self.pieces[one.idx][0])
                 elif one.is_depot():
                     order.append(-1 - one.idx)
         return orders
 
-    def _activity(self, item: int) -> Activity:
-        if item >= 0:
-            return Activity(ActivityType.CLIENT, self.client_of[item])
-        return Activity(ActivityType.DEPOT, -1 - item)
+    def _activities(self, outing: int, order: Order) -> list[Activity]:
+        visits = self.crew.drive(outing, order).visits
+        activities = []
+        for item, visit in zip(order, visits, strict=False):
+            if item < 0:
+                activities.append(Activity(ActivityType.DEPOT, -1 - item))
+                continue
+            clients = self.clients_of[item]
+            begin_s = visit.leave_s - self.crew.jobs[item].service_s
+            begin = math.floor(self.clock.earliest(begin_s) - self.base_s)
+            fitting = [client for client in clients if begin <= self.pieces[client][1][1]]
+            activities.append(Activity(ActivityType.CLIENT, (fitting or clients[-1:])[0]))
+        return activities
+
+    def _kind(self, one: Outing) -> object:
+        truck = one.truck
+        sizes = (truck.volume_m3, truck.payload_kg, truck.overtime_s)
+        return (
+            sizes,
+            one.start,
+            one.depot,
+            one.free_s,
+            one.end_s,
+            one.breaks,
+            one.day_left_m3,
+            one.volume_m3,
+            one.load_kg,
+        )
+
+    def _free_s(self, one: Outing) -> float:
+        """Return the working time from which a truck is free; breaks that it does not share are taken at once."""
+        own = sum(duration_s for due in one.breaks if due not in self.clock.breaks for duration_s in due[1:])
+        return self.clock.earliest(one.free_s) + own
 
     def _can_be_done(self, job: int) -> bool:
         ways: list[Order] = [[job], *([-1 - s, job] for s in range(len(self.crew.sites)))]
-        return self._latest(job) >= 0 and any(self.crew.drive(o, way).fits for o in self.vehicles for way in ways)
+        firsts = [members[0] for members in self.types]
+        return bool(self._pieces(job)) and any(self.crew.drive(o, way).fits for o in firsts for way in ways)
 
-    def _latest(self, job: int) -> int:
-        one = self.crew.jobs[job]
-        if one.latest_s is None:
-            return _NO_WAY
-        return math.floor(one.latest_s - one.service_s - self.base_s)
+    def _pieces(self, job: int) -> list[tuple[int, int]]:
+        result = []
+        for first_s, last_s in self.crew.beginnings[job]:
+            first = 0 if first_s == -math.inf else max(0, math.ceil(self.clock.earliest(first_s) - self.base_s))
+            last = _NO_WAY if last_s == math.inf else math.floor(self.clock.latest(last_s) - self.base_s)
+            if first <= last:
+                result.append((first, last))
+        return result
 
-    def _data(self, keep_s: float) -> pyvrp.ProblemData:
+    def _data(self, volume_weight: int) -> pyvrp.ProblemData:
         crew, sites = self.crew, self.crew.sites
         n_rows = len(crew.duration_s)
-        locations = [pyvrp.Location(0, 0) for _ in range(n_rows + len(self.vehicles))]
-        depots = [
-            pyvrp.Depot(
-                crew.row(-1 - s),
-                tw_early=max(0, math.ceil(crew.problem.hours(site)[0] - self.base_s)),
-                tw_late=max(0, math.floor(crew.problem.hours(site)[1] - site.unloading_s - self.base_s)),
-                service_duration=math.ceil(site.unloading_s),
-            )
-            for s, site in enumerate(sites)
-        ]
-        depots += [pyvrp.Depot(crew.start_row(o)) for o in self.vehicles]
-        depots += [self._end(o, n_rows + v) for v, o in enumerate(self.vehicles)]
-        clients = [self._client(j) for j in self.jobs]
-        clients += [
-            pyvrp.Client(crew.start_row(o), pickup=[0, 0], required=False, prize=self._outweighing()) for o in self.pins
-        ]
-        durations, distances = self._matrices(n_rows)
-        kept = keep_s > 0 and any(one >= 0 for one in crew.keeper)
-        profiled = kept or bool(self.pins)
-        vehicles = []
-        for v, o in enumerate(self.vehicles):
-            one = crew.outings[o]
-            capacity = [math.floor(one.truck.volume_m3 * _LITRES), math.floor(one.truck.payload_kg)]
-            aboard = [math.ceil(one.volume_m3 * _LITRES), math.ceil(one.load_kg)]
-            vehicles.append(
-                pyvrp.VehicleType(
-                    capacity=capacity,
-                    initial_load=[min(a, c) for a, c in zip(aboard, capacity, strict=True)],
-                    start_depot=len(sites) + v,
-                    end_depot=len(sites) + len(self.vehicles) + v,
-                    tw_early=math.ceil(one.free_s - self.base_s),
-                    tw_late=math.floor(one.end_s - self.base_s),
-                    unit_distance_cost=COST_OF_METRE,
-                    unit_duration_cost=COST_OF_SECOND,
-                    profile=v if profiled else 0,
-                    reload_depots=list(range(len(sites))),
-                    max_reloads=_MOST_UNLOADINGS,
+        locations = [pyvrp.Location(0, 0) for _ in range(n_rows + len(self.types))]
+        depots = []
+        for s, site in enumerate(sites):
+            opens_s, closes_s = crew.problem.hours(site)
+            depots.append(
+                pyvrp.Depot(
+                    crew.row(-1 - s),
+                    tw_early=max(0, math.ceil(self.clock.earliest(opens_s) - self.base_s)),
+                    tw_late=max(0, math.floor(self.clock.latest(closes_s - site.unloading_s) - self.base_s)),
+                    service_duration=math.ceil(site.unloading_s),
                 )
             )
-        if not profiled:
-            return pyvrp.ProblemData(locations, clients, depots, vehicles, [distances], [durations])
-        dearer = [self._dearer(distances, o, keep_s) for o in self.vehicles]
-        return pyvrp.ProblemData(locations, clients, depots, vehicles, dearer, [durations] * len(dearer))
+        depots += [pyvrp.Depot(crew.start_row(members[0])) for members in self.types]
+        depots += [self._end(members[0], n_rows + t) for t, members in enumerate(self.types)]
+        groups: list[pyvrp.ClientGroup] = []
+        clients = [self._client(client, groups, volume_weight) for client in range(len(self.pieces))]
+        clients += [
+            pyvrp.Client(crew.start_row(o), pickup=[0, 0], required=False, prize=self._outweighing) for o in self.pins
+        ]
+        durations, distances = self._matrices(n_rows, volume_weight)
+        vehicles = [self._vehicle(t, volume_weight) for t in range(len(self.types))]
+        if not self.profiled:
+            return pyvrp.ProblemData(locations, clients, depots, vehicles, [distances], [durations], groups)
+        dearer = [self._dearer(distances, members[0]) for members in self.types]
+        return pyvrp.ProblemData(locations, clients, depots, vehicles, dearer, [durations] * len(dearer), groups)
 
-    def _client(self, job: int) -> pyvrp.Client:
-        one = self.crew.jobs[job]
-        early = 0 if one.earliest_s is None else max(0, math.ceil(one.earliest_s - self.base_s))
-        return pyvrp.Client(
-            job,
-            pickup=[math.ceil(one.volume_m3 * _LITRES), math.ceil(one.load_kg)],
-            service_duration=math.ceil(one.service_s),
-            tw_early=min(early, self._latest(job)),
-            tw_late=self._latest(job),
-            prize=self._outweighing() if one.must else round(self.crew.prize(job)),
-            required=False,
+    def _vehicle(self, type_: int, volume_weight: int) -> pyvrp.VehicleType:
+        members, prices = self.types[type_], self.crew.problem.prices
+        one = self.crew.outings[members[0]]
+        capacity = [math.floor(one.truck.volume_m3 * _LITRES), math.floor(one.truck.payload_kg)]
+        aboard = [math.ceil(one.volume_m3 * _LITRES), math.ceil(one.load_kg)]
+        early = math.ceil(self._free_s(one) - self.base_s)
+        shift_end = math.floor(self.clock.latest(one.end_s) - self.base_s)
+        late = math.floor(self.clock.latest(one.latest_s) - self.base_s)
+        sites, types = len(self.crew.sites), len(self.types)
+        more = {}
+        if volume_weight and one.day_left_m3 < math.inf:
+            more["max_distance"] = volume_weight * (max(0, math.floor(one.day_left_m3 * _LITRES)) + 1) - 1
+        if one.truck.overtime_s > 0:
+            more["shift_duration"] = max(0, shift_end - early)
+            more["max_overtime"] = max(0, late - max(shift_end, early))
+            more["unit_overtime_cost"] = prices.overtime_second
+        return pyvrp.VehicleType(
+            num_available=len(members),
+            capacity=capacity,
+            initial_load=[min(a, c) for a, c in zip(aboard, capacity, strict=True)],
+            start_depot=sites + type_,
+            end_depot=sites + types + type_,
+            tw_early=early,
+            tw_late=max(early, late),
+            unit_distance_cost=1,
+            unit_duration_cost=prices.second,
+            profile=type_ if self.profiled else 0,
+            reload_depots=list(range(sites)),
+            max_reloads=_MOST_UNLOADINGS,
+            **more,
         )
 
+    def _client(self, client: int, groups: list[pyvrp.ClientGroup], volume_weight: int) -> pyvrp.Client:
+        job, (first, last) = self.pieces[client]
+        one, alike = self.crew.jobs[job], self.clients_of[job]
+        required = one.must and self.all_musts
+        if len(alike) > 1 and client == alike[0]:
+            groups.append(pyvrp.ClientGroup(alike, required=required))
+        litres = math.ceil(one.volume_m3 * _LITRES)
+        worth = self._outweighing if one.must else round(self.crew.prize(job))
+        return pyvrp.Client(
+            job,
+            pickup=[litres, math.ceil(one.load_kg)],
+            service_duration=math.ceil(one.service_s),
+            tw_early=first,
+            tw_late=last,
+            prize=0 if required else worth + volume_weight * litres,
+            required=required and len(alike) == 1,
+            group=len(groups) - 1 if len(alike) > 1 else None,
+        )
+
+    @cached_property
     def _outweighing(self) -> int:
         optional = sum(self.crew.prize(j) for j in self.jobs if not self.crew.jobs[j].must)
-        return round(_MUST_S * COST_OF_SECOND + optional)
+        return round(_MUST_S * self.crew.problem.prices.driving_second + optional)
+
+    @cached_property
+    def _volume_weight(self) -> int:
+        """What a litre costs where a day's volume is limited: more than any round's distance, or 0 without a limit."""
+        if all(one.truck.volume_per_day_m3 is None for one in self.crew.outings):
+            return 0
+        farthest = float(self.crew.distance_m.max()) * max(1, self.crew.problem.prices.metre)
+        return math.ceil(farthest * (2 + 2 * _MOST_UNLOADINGS) + 1)
 
     def _end(self, outing: int, location: int) -> pyvrp.Depot:
         crew = self.crew
         home = [float(crew.duration_s[crew.row(-1 - s), crew.depot_row(outing)]) for s in range(len(crew.sites))]
         hours = [crew.problem.hours(site) for site in crew.sites]
-        early = min(h[0] + site.unloading_s + way for h, site, way in zip(hours, crew.sites, home, strict=True))
-        late = max(h[1] + way for h, way in zip(hours, home, strict=True))
+        early_s = min(h[0] + site.unloading_s + way for h, site, way in zip(hours, crew.sites, home, strict=True))
+        late_s = max(h[1] + way for h, way in zip(hours, home, strict=True))
+        early = max(0, math.ceil(self.clock.earliest(early_s) - self.base_s))
         return pyvrp.Depot(
-            location,
-            tw_early=max(0, math.ceil(early - self.base_s)),
-            tw_late=max(0, math.ceil(early - self.base_s), math.floor(late - self.base_s)),
+            location, tw_early=early, tw_late=max(early, math.floor(self.clock.latest(late_s) - self.base_s))
         )
 
-    def _matrices(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        n = n_rows + len(self.vehicles)
+    def _matrices(self, n_rows: int, volume_weight: int) -> tuple[Whole, Whole]:
+        n, crew, metre = n_rows + len(self.types), self.crew, self.crew.problem.prices.metre
         durations, distances = np.full((n, n), _NO_WAY), np.full((n, n), _NO_WAY)
-        durations[:n_rows, :n_rows] = np.ceil(self.crew.duration_s)
-        distances[:n_rows, :n_rows] = np.round(self.crew.distance_m)
-        for v, o in enumerate(self.vehicles):
-            seconds, metres = self.crew.last_unloading_s(o)
-            if not self.crew.outings[o].aboard:
-                here, depot = self.crew.start_row(o), self.crew.depot_row(o)
-                seconds[here], metres[here] = self.crew.duration_s[here, depot], self.crew.distance_m[here, depot]
-            durations[:n_rows, n_rows + v], distances[:n_rows, n_rows + v] = np.ceil(seconds), np.round(metres)
+        durations[:n_rows, :n_rows] = np.ceil(crew.duration_s)
+        distances[:n_rows, :n_rows] = np.round(metre * crew.distance_m)
+        for t, members in enumerate(self.types):
+            seconds, metres = crew.last_unloading(members[0])
+            if not crew.outings[members[0]].aboard:
+                here, depot = crew.start_row(members[0]), crew.depot_row(members[0])
+                seconds[here], metres[here] = crew.duration_s[here, depot], crew.distance_m[here, depot]
+            durations[:n_rows, n_rows + t] = np.ceil(seconds)
+            distances[:n_rows, n_rows + t] = np.round(metre * metres)
+        for j, job in enumerate(crew.jobs):
+            distances[:, j] += volume_weight * math.ceil(job.volume_m3 * _LITRES)
         for matrix in (durations, distances):
             np.fill_diagonal(matrix, 0)
         return durations, distances
 
-    def _dearer(self, distances: np.ndarray, outing: int, keep_s: float) -> np.ndarray:
+    def _dearer(self, distances: Whole, outing: int) -> Whole:
         """Distances for one truck, in which the way into another truck's job costs `keep_s` more."""
         own = distances.copy()
         moved = [j for j, keeper in enumerate(self.crew.keeper) if keeper not in (-1, outing)]
-        own[:, moved] += round(keep_s * COST_OF_SECOND / COST_OF_METRE)
+        own[:, moved] += round(self.keep_s * self.crew.problem.prices.driving_second)
         for other in self.pins:
             if other != outing:
                 own[:, self.crew.start_row(other)] = _NO_WAY
