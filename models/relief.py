@@ -127,7 +127,7 @@ def relief(
         float(demand.known.mean()),
         timing is None,
         tuple(assumed),
-        _summary(advised),
+        _summary(advised, now if timing is None else None),
     )
 
 
@@ -287,10 +287,14 @@ def _interval(
     return float(low), float(high)
 
 
-def _summary(plans: Sequence[PlanAdvice]) -> str:
+def _summary(plans: Sequence[PlanAdvice], assumed: Timing | None) -> str:
     useful = [one for one in plans if one.is_worth_it]
     full = [one for one in plans if one.is_oversaturated]
-    if not useful and not full:
-        return "The green is divided well: no change is shown to save anything."
-    best = max(useful or full, key=lambda one: one.saving_s * one.flow * (one.until_hour - one.from_hour))
-    return best.sentence
+    if useful or full:
+        best = max(useful or full, key=lambda one: one.saving_s * one.flow * (one.until_hour - one.from_hour))
+        said = best.sentence
+    else:
+        said = "The green is divided well: no change is shown to save anything."
+    if assumed is None:
+        return said
+    return f"If one plan of {assumed.cycle_s:.0f} s runs all day, as is assumed: {said[0].lower()}{said[1:]}"

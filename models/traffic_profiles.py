@@ -45,12 +45,12 @@ def hour_of_week(table: Volumes) -> Profile | Refusal:
 
     Refused where no day of the week was measured on `MIN_DAYS` days.
     """
-    return _profile(table, table.weekday, 7, "an hour-of-week profile")
+    return _profile(table, table.weekday, 7, "hour-of-week profile")
 
 
 def workday_and_weekend(table: Volumes) -> Profile | Refusal:
     """Return the profile of workdays and of weekend days, ``(2, n_bins)``; public holidays are left out."""
-    return _profile(table, (table.weekday >= 5).astype(np.int64), 2, "a profile of the day")
+    return _profile(table, (table.weekday >= 5).astype(np.int64), 2, "profile of the day")
 
 
 def day_of_week(table: Volumes) -> DayOfWeek | Refusal:
@@ -58,7 +58,7 @@ def day_of_week(table: Volumes) -> DayOfWeek | Refusal:
     known = np.isfinite(table.day_volume) & ~table.excluded
     days = np.bincount(table.weekday[known], minlength=7)
     if days.max(initial=0) < MIN_DAYS:
-        return Refusal("a profile of the week", "whole days of one day of the week", int(days.max(initial=0)), MIN_DAYS)
+        return Refusal("profile of the week", "whole days of one day of the week", int(days.max(initial=0)), MIN_DAYS)
     mean, half = np.full(7, np.nan), np.full(7, np.nan)
     for weekday in np.flatnonzero(days >= MIN_DAYS):
         values = table.day_volume[known & (table.weekday == weekday)]

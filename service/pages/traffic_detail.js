@@ -29,6 +29,7 @@ export function plannerSection(id, { isJunction = false, hasSignal = false } = {
 }
 
 async function fill(node, id, look, year) {
+  const chose = node.contains(document.activeElement);
   const path = `/v1/traffic/${encodeURIComponent(id)}`;
   const query = year ? `?year=${year}` : "";
   node.setAttribute("aria-busy", "true");
@@ -49,6 +50,7 @@ async function fill(node, id, look, year) {
       changePart(path, figures.period),
       el("p", {}, el("a", { href: `${path}/counts.csv`, download: `${id}.csv` }, "Download the hourly counts (CSV)")),
     ].flat().filter(Boolean));
+    if (chose) node.querySelector("#figures-year")?.focus({ preventScroll: true });
   } catch (error) {
     sections.delete(id);
     node.replaceChildren(el("h3", {}, "For the planner"), el("p", { class: "error" }, error.message));
@@ -111,7 +113,7 @@ function drawRelief(target, relief, path, query, message) {
     return;
   }
   target.replaceChildren(
-    el("p", { class: "outcome" }, relief.summary, relief.isTimingAssumed ? el("span", { class: "quiet" }, " Nobody told how the signal runs now, so that is assumed: give its timing below.") : ""),
+    el("p", { class: "outcome" }, relief.summary, relief.isTimingAssumed ? el("span", { class: "quiet" }, " Give the timing that runs now below, and this is about that.") : ""),
     el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Plans of the day" }, planTable(relief)),
     ...relief.plans.map((plan) => el("details", {}, el("summary", {}, `${span(plan)}, by approach`), el("p", { class: "quiet" }, plan.sentence), greenTable(plan))),
     timingForm(target, relief, path, query, message),
@@ -122,21 +124,16 @@ const span = (plan) => `${String(plan.fromHour).padStart(2, "0")}–${String(pla
 const service = (level, delayS) => [badge(level === "E" || level === "F" ? "urgent" : level === "D" ? "watch" : "ok", level), ` ${measure(delayS, "s")}`];
 
 function planTable(relief) {
-  const greens = (plan, name) => plan.approaches.reduce((list, one) => {
-    const at = relief.phases.findIndex((phase) => phase.includes(one.name));
-    list[at] = number(one[name]);
-    return list;
-  }, []).join(" + ");
-  return el("table", {},
-    el("caption", { class: "quiet" }, `Workdays. Green in the order ${listing(relief.phases.map((phase) => phase.join(" and ")))}.`),
-    el("thead", {}, el("tr", {}, ["Hours", "Cycle and green now", "Proposed", "Delay now", "Then", "Saves per vehicle"].map((head) => el("th", { scope: "col" }, head)))),
+  const greens = (plan, name) => relief.phases.map((phase) => number(plan.approaches.find((one) => phase.includes(one.name))[name])).join(" + ");
+  const both = (now, then) => [el("span", { class: "now" }, "now ", now), el("span", { class: "then" }, "then ", then)];
+  return el("table", { class: "plans" },
+    el("caption", { class: "quiet" }, `Workdays. Green in seconds, in the order ${listing(relief.phases.map((phase) => phase.join(" and ")))}.`),
+    el("thead", {}, el("tr", {}, ["Hours", "Cycle: green", "Delay", "Saves per vehicle"].map((head) => el("th", { scope: "col" }, head)))),
     el("tbody", {}, relief.plans.map((plan) => el("tr", {},
       el("th", { scope: "row" }, span(plan)),
-      el("td", {}, `${number(plan.cycleNowS)} s: ${greens(plan, "greenNowS")}`),
-      el("td", {}, plan.isWorthIt ? `${number(plan.cycleThenS)} s: ${greens(plan, "greenThenS")}` : "as it is"),
-      el("td", {}, service(plan.levelNow, plan.delayNowS)),
-      el("td", {}, plan.isWorthIt ? service(plan.levelThen, plan.delayThenS) : "–"),
-      el("td", {}, plan.isWorthIt ? `${number(plan.savingS)} s (${number(plan.savingLowS)} to ${number(plan.savingHighS)})` : "nothing shown", plan.isOversaturated ? [" ", badge("urgent", "full")] : "")))));
+      el("td", {}, both(`${number(plan.cycleNowS)}: ${greens(plan, "greenNowS")}`, plan.isWorthIt ? `${number(plan.cycleThenS)}: ${greens(plan, "greenThenS")}` : "the same")),
+      el("td", {}, both(service(plan.levelNow, plan.delayNowS), plan.isWorthIt ? service(plan.levelThen, plan.delayThenS) : "the same")),
+      el("td", {}, plan.isWorthIt ? [el("strong", {}, `${number(plan.savingS)} s`), ` (${number(plan.savingLowS)} to ${number(plan.savingHighS)})`] : "nothing shown", plan.isOversaturated ? [" ", badge("urgent", "full")] : "")))));
 }
 
 function greenTable(plan) {
@@ -149,13 +146,21 @@ function greenTable(plan) {
 
 function timingForm(target, relief, path, query, message) {
   const field = (id, label, value) => el("p", { class: "field" }, el("label", { for: id }, label), el("input", { id, type: "number", min: "1", max: "600", step: "1", value, inputmode: "numeric", required: true }));
+  const fault = el("p", { class: "error", role: "alert" }, message);
   const submit = async (event) => {
     event.preventDefault();
     const form = event.target;
     const values = [...form.querySelectorAll("input")].map((input) => Number(input.value));
+    const [cycle, ...greens] = values;
+    const sum = greens.reduce((a, b) => a + b, 0);
+    if (sum >= cycle) {
+      fault.textContent = `Greens of ${number(sum)} s do not fit in a cycle of ${number(cycle)} s: between them some seconds are lost.`;
+      form.querySelector("input").focus();
+      return;
+    }
     const asked = new URLSearchParams(query);
-    asked.set("cycleS", values[0]);
-    for (const green of values.slice(1)) asked.append("greenS", green);
+    asked.set("cycleS", cycle);
+    for (const green of greens) asked.append("greenS", green);
     form.querySelector("button").disabled = true;
     try {
       drawRelief(target, await get(`${path}/relief?${asked}`), path, query, "");
@@ -169,7 +174,7 @@ function timingForm(target, relief, path, query, message) {
     el("form", { class: "decision", onsubmit: submit },
       field("timing-cycle", "Cycle, s", relief.cycleS),
       relief.phases.map((phase, i) => field(`timing-green-${i}`, `Green for ${phase.join(" and ")}, s`, relief.greenS[i])),
-      message ? el("p", { class: "error", role: "alert" }, message) : "",
+      fault,
       el("div", { class: "actions" }, el("button", { type: "submit" }, "Compare with this timing"))));
 }
 

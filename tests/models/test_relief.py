@@ -67,6 +67,7 @@ def test_a_timing_that_is_right_is_left_alone():
 def test_what_nobody_told_is_said_to_be_assumed():
     advice = relief(junction())
     assert advice.is_timing_assumed
+    assert advice.summary.startswith("If one plan of ")
     assert any("one fixed plan all day" in one for one in advice.assumed)
     assert any("1,900 vehicles/h per lane" in one for one in advice.assumed)
     assert advice.phases == (("a-noord", "a-zuid"), ("a-oost", "a-west"))
