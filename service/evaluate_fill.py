@@ -46,7 +46,8 @@ def evaluate_fill(data: Path, train_until_s: float) -> dict[str, list[object]]:
     at_s, level, entity = table.numbers["time"], table.numbers["fill_ratio"], table.texts["entity"]
     if not len(at_s):
         raise BadFile("There are no rows.", f"Give {LEVELS}.", file=str(data))
-    bad = np.flatnonzero(~np.isfinite(at_s) | (entity.code < 0))
+    is_blank = np.array([not name.strip() for name in entity.names] + [True])
+    bad = np.flatnonzero(~np.isfinite(at_s) | is_blank[entity.code])
     if len(bad):
         raise BadFile(
             f"Row {int(bad[0]) + 1} has no time or no entity.", f"Give {LEVELS}.", file=str(data), field="time"
