@@ -31,7 +31,7 @@ class SeriesFaultParameters:
         what is usual in that hour.
     jitter_rows, least_jitter
         How slowly an hour's usual difference from its neighbours is learnt, and the least that is believed.
-    quiet_h, spike_quiet_h, weary, weary_days, quiet_at_most_h
+    quiet_h, drift_quiet_h, spike_quiet_h, weary, weary_days, quiet_at_most_h
         When a fault is over, the series is left alone in that kind for so long, h: `weary` times longer for each alarm
         that came before, of which one is forgotten in `weary_days`.
     settle_days
@@ -55,6 +55,7 @@ class SeriesFaultParameters:
     jitter_rows: float = 480.0
     least_jitter: float = 0.08
     quiet_h: float = 48.0
+    drift_quiet_h: float = 48.0
     spike_quiet_h: float = 6.0
     weary: float = 2.0
     weary_days: float = 20.0

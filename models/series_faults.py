@@ -372,5 +372,5 @@ class SeriesFaultModel:
             findings.append(Finding(known, name, self.entities[i], raised_at_s, "", 0.9, 0.3, evidence, at_s))
         s.since[ends, kind] = np.nan
         p = self.parameters
-        quiet_h = p.spike_quiet_h if kind == _SPIKE else p.quiet_h
+        quiet_h = np.array([p.quiet_h, p.quiet_h, p.drift_quiet_h, p.spike_quiet_h])[kind]
         s.quiet_until[ends, kind] = hour + np.minimum(quiet_h * p.weary ** (s.weary[ends, kind] - 1), p.quiet_at_most_h)
