@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -146,7 +147,7 @@ def public_holidays(region: str) -> Callable[[int], frozenset[date]]:
         return lambda year: frozenset()
 
     def of_year(year: int) -> frozenset[date]:
-        return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=[year]))
+        return _of_year(country, subdivision, year)
 
     try:
         of_year(2024)
@@ -241,6 +242,11 @@ def day_kinds(
         (slot_day[inverse] * 24 + hour).astype(np.int64),
         *(column[inverse] for column in columns),
     )
+
+
+@lru_cache(maxsize=4096)
+def _of_year(country: str, subdivision: str, year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=[year]))
 
 
 def _offset_s(at_s: float, zone: ZoneInfo) -> float:
