@@ -14,7 +14,7 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ron
 
 
 def require(part: str) -> Path:
-    """Return where `part` is: ``mosquitto``, ``influxd``, ``chromium`` or ``shared-data``."""
+    """Return where `part` is: ``mosquitto``, ``influxd``, ``chromium``, ``valhalla`` or ``shared-data``."""
     found, how = _find(part)
     if found:
         return found
@@ -32,6 +32,9 @@ def _find(part: str) -> tuple[Path | None, str]:
         built = sorted(_CACHE.glob("influxdb-2*/influxd"))
         path = shutil.which("influxd") or (str(built[-1]) if built else None)
         return (Path(path) if path else None), "run 'make influxd'"
+    if part == "valhalla":
+        path = shutil.which("valhalla_service")
+        return (Path(path).parent if path else None), "put a Valhalla on PATH; the wheel pyvalhalla>=3.9 holds one"
     names = {"mosquitto": ("mosquitto",), "chromium": ("chromium", "chromium-browser", "google-chrome")}[part]
     for name in names:
         path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
