@@ -44,7 +44,7 @@ class AnomalyParameters:
     short_records: float = 5.0
     long_records: float = 150.0
     scale_records: float = 300.0
-    shift_records: float = 8.0
+    shift_records: float = 16.0
     profile_learns: float = 0.25
     tail_share: float = 0.05
     refractory_records: float = 120.0

@@ -406,9 +406,8 @@ class _Work:
                 setattr(self, name, getattr(self, name).copy())
 
     def state(self) -> ExpectationState:
-        return ExpectationState(
-            *(getattr(self, name) for name in ExpectationState._fields[:-2]), tuple(self.usual), tuple(self.usual_h)
-        )
+        own = {name: getattr(self, name) for name in ExpectationState._fields[:-2]}
+        return ExpectationState(**own, usual=tuple(self.usual), usual_h=tuple(self.usual_h))
 
 
 _OF_STEP = ExpectationState._fields[5:-2]

@@ -103,7 +103,7 @@ def evaluate_forecast(
     all_s = begins_s[0] + _HOUR_S * np.arange(len(begins_s) + ahead)
     kinds = day_kinds(all_s, timezone, region, school_holidays)
     said = forecast_hours(values, kinds, fit_hours, horizons_h)
-    columns: list[tuple[Floats, ...]] = []
+    columns: list[tuple[Any, ...]] = []
     for h, forecast in said.items():
         s, e = np.nonzero(~np.isnan(forecast))
         columns.append((e, all_s[s] - h * _HOUR_S, all_s[s], np.round(forecast[s, e], 3)))
@@ -149,9 +149,10 @@ def read_grid(data: Path) -> tuple[tuple[str, ...], "Floats", "Floats"]:
     twice = np.flatnonzero(np.diff(key[order]) == 0)
     if len(twice):
         raise bad(int(order[twice[0] + 1]), "tells an hour of an entity a second time", "time")
-    grid = np.full((int(hour.max()) + 1, len(names)), np.nan)
+    grid: Floats = np.full((int(hour.max()) + 1, len(names)), np.nan, np.float64)
     grid[hour, code] = value
-    return names, first_s + _HOUR_S * np.arange(len(grid)), grid
+    begins_s: Floats = first_s + _HOUR_S * np.arange(len(grid), dtype=np.float64)
+    return names, begins_s, grid
 
 
 def horizons(text: str) -> tuple[int, ...]:
