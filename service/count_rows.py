@@ -86,7 +86,9 @@ def write_counts(rows: CountRows, out: Path, *, hourly: bool = False, speed: str
 
 
 def renamed(rows: CountRows, names: Sequence[str]) -> CountRows:
-    """Return the rows of the entities named in ``SOURCE=ID`` pairs, under the new ids; none given keeps all.
+    """Return the rows of the places named in ``SOURCE=ID`` pairs, under the new ids; none given keeps all.
+
+    What stands behind a colon (``SOURCE:bike``) stays there.
 
     Raises
     ------
@@ -96,13 +98,9 @@ def renamed(rows: CountRows, names: Sequence[str]) -> CountRows:
     if not names:
         return rows
     pairs = dict(_pair(one) for one in names)
-    there = sorted(set(rows.entity.tolist()))
-    for source in pairs:
-        if source not in there:
-            shown = ", ".join(there[:5]) + (", …" if len(there) > 5 else "")
-            raise BadInput(f"There is no {source!r} in what was read.", f"There are {shown or 'none'}.")
-    keep = np.isin(rows.entity, list(pairs))
-    entity = np.array([pairs[one] for one in rows.entity[keep].tolist()], dtype=np.str_)
+    new = {one: pairs[one.partition(":")[0]] + "".join(one.partition(":")[1:]) for one in _known(rows, pairs)}
+    keep = np.isin(rows.entity, list(new))
+    entity = np.array([new[one] for one in rows.entity[keep].tolist()], dtype=np.str_)
     return CountRows(
         entity,
         rows.start_s[keep],
@@ -113,6 +111,16 @@ def renamed(rows: CountRows, names: Sequence[str]) -> CountRows:
         {**rows.left_out, "of other entities": int((~keep).sum())},
         rows.notes,
     )
+
+
+def _known(rows: CountRows, pairs: dict[str, str]) -> list[str]:
+    there = sorted(set(rows.entity.tolist()))
+    places = sorted({one.partition(":")[0] for one in there})
+    for source in pairs:
+        if source not in places:
+            shown = ", ".join(places[:5]) + (", …" if len(places) > 5 else "")
+            raise BadInput(f"There is no {source!r} in what was read.", f"There are {shown or 'none'}.")
+    return [one for one in there if one.partition(":")[0] in pairs]
 
 
 def read_texts(path: Path, wanted: Sequence[str], optional: Sequence[str], layout: str) -> dict[str, pa.ChunkedArray]:

@@ -117,7 +117,7 @@ function drawRelief(target, relief, path, query, message) {
     el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Plans of the day" }, planTable(relief)),
     ...relief.plans.map((plan) => el("details", {}, el("summary", {}, `${span(plan)}, by approach`), el("p", { class: "quiet" }, plan.sentence), greenTable(plan))),
     timingForm(target, relief, path, query, message),
-    el("p", { class: "quiet" }, `Assumed: ${listing(relief.assumed)}. Delay after the Highway Capacity Manual; the interval is 90 % sure and is of how ${plural(relief.days, "workday")} differ.`));
+    el("p", { class: "quiet" }, `Assumed: ${listing(relief.assumed)}. Delay after the Highway Capacity Manual; the interval is 90 % sure: of how ${plural(relief.days, "workday")} differ, and of a saturation flow that may be 8 % off.`));
 }
 
 const span = (plan) => `${String(plan.fromHour).padStart(2, "0")}–${String(plan.untilHour).padStart(2, "0")} h`;

@@ -53,6 +53,8 @@ def test_places_get_the_ids_of_approaches_and_others_stay_out():
     assert kept.entity.tolist() == ["arm-0"]
     assert kept.left_out == {"of other entities": 1}
     assert renamed(both, []) is both
+    apart = both._replace(entity=np.array(["RWS01:bike", "RWS02:bike"]))
+    assert renamed(apart, ["RWS01=arm-0"]).entity.tolist() == ["arm-0:bike"]
 
 
 @pytest.mark.parametrize(
