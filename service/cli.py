@@ -14,6 +14,7 @@ from service.demo_command import demo
 from service.evaluate_app import evaluate_app
 from service.import_counts import import_ndw, import_telraam
 from service.settings import read_settings
+from service.shadow_command import shadow
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ import_app.command("telraam")(import_telraam)
 app.add_typer(evaluate_app, name="evaluate")
 app.command("audit")(audit_command)
 app.command("demo")(demo)
+app.command("shadow")(shadow)
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
