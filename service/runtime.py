@@ -256,7 +256,7 @@ def open_runtime(settings: Settings) -> Runtime:
         dispatcher = Dispatcher(register, clock, address)
         dispatcher.connect()
         opened.append(dispatcher)
-        pool = SolverPool(folder / "network.npz")
+        pool = SolverPool(folder / "network.npz", settings.service.router)
         opened.append(pool)
         return Runtime(settings, register, network, clock, series, desk, dispatcher, pool)
     except BaseException:

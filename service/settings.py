@@ -114,6 +114,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: Annotated[
         str, msgspec.Meta(description="HOST:PORT; empty = none: the city is shown, but no truck is told anything.")
     ] = "127.0.0.1:1883"
+    router: Annotated[
+        str, msgspec.Meta(description="Address of a Valhalla server; empty = the city's own streets, with live traffic.")
+    ] = ""
     clock: Annotated[str, msgspec.Meta(description="START_S,SPEED_UP,EPOCH_S; empty = the machine's time.")] = ""
     seed: Annotated[int, msgspec.Meta(description="Of the solver: the same inputs make the same plan.")] = 1
     tick_s: Annotated[float, msgspec.Meta(description="Real seconds between two looks into the ledger.")] = 0.5
@@ -125,6 +128,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadInput(f"{self.port} is no port.", "Use --port with a number from 0 to 65535 (0 = a free one).")
         if self.broker:
             parse_address(self.broker)
+        if self.router and not self.router.startswith(("http://", "https://")):
+            raise BadInput(f"{self.router!r} is no address of a router.", "Write http://HOST:PORT, or leave it empty.")
         if not 0 < self.tick_s <= 60:
             raise BadInput(f"tick_s is {self.tick_s}.", "Use a number of seconds above 0, at most 60.")
 

@@ -16,13 +16,16 @@ from pathlib import Path
 from city.places import Depot, Truck, UnloadingSite
 from city.plans import Difference, Job, Plan
 from routing.check import check_plan
-from routing.congestion import ObservedApproach, edge_factors
+from routing.congestion import ObservedApproach, edge_congestion
 from routing.difference import difference
+from routing.driving_rules import DrivingRules
 from routing.network import Network
 from routing.problem import CollectionProblem
 from routing.replan import TruckProgress, as_it_stands, replan
 from routing.solve import plan_day
-from routing.travel import TravelTimes
+from routing.travel import Travel, TravelTimes
+from routing.truck_limits import size_of
+from service.valhalla_travel import ValhallaTravel
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +74,8 @@ class SolverPool:
     A worker that dies takes its request with it (the future says so) and is replaced.
     """
 
-    def __init__(self, network_file: Path) -> None:
-        self._network_file = network_file
+    def __init__(self, network_file: Path, router: str = "") -> None:
+        self._network_file, self._router = network_file, router
         self._lock = threading.Lock()
         self._closed = False
         self._executor = self._start()
@@ -110,7 +113,7 @@ class SolverPool:
             max_workers=1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin_worker,
-            initargs=(str(self._network_file), os.getpid()),
+            initargs=(str(self._network_file), os.getpid(), self._router),
         )
         with _no_ctrl_c():
             executor.submit(_is_warm)
@@ -118,6 +121,7 @@ class SolverPool:
 
 
 _network: Network | None = None
+_router = ""
 
 
 def solve_request(request: SolveRequest) -> SolveAnswer:
@@ -125,7 +129,6 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
     began_s = time.monotonic()
     if _network is None:
         raise RuntimeError("the worker has no road network")
-    factor = edge_factors(_network, request.observed) if request.observed else None
     jobs = request.jobs + tuple(job for job in request.new_jobs if job.id not in {one.id for one in request.jobs})
     problem = CollectionProblem(
         jobs=jobs,
@@ -134,7 +137,7 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
         unloading_sites=request.unloading_sites,
         day_start_s=request.day_start_s,
         now_s=request.now_s,
-        travel=TravelTimes(_network, factor),
+        travel=_travel(_network, request),
     )
     if request.plan is None:
         plan = plan_day(problem, request.seconds, request.seed)
@@ -157,10 +160,19 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
     )
 
 
-def use_network(network: Network) -> None:
-    """Solve over this network in this process."""
-    global _network  # noqa: PLW0603 - a worker process loads the network once and keeps it
-    _network = network
+def use_network(network: Network, router: str = "") -> None:
+    """Solve over this network in this process, or with the travel times of a Valhalla server."""
+    global _network, _router  # noqa: PLW0603 - a worker process loads the network once and keeps it
+    _network, _router = network, router
+
+
+def _travel(network: Network, request: SolveRequest) -> Travel:
+    # Streets must do for every truck of the fleet: any of them may be sent to a stop.
+    size = size_of(request.trucks)
+    if _router:
+        return ValhallaTravel(_router, size)
+    seen = edge_congestion(network, request.observed)
+    return TravelTimes(network, seen.factor, seen.exit_delay_s, DrivingRules(size=size))
 
 
 @contextmanager
@@ -179,12 +191,12 @@ def _no_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_worker(network_file: str, parent: int) -> None:
+def _begin_worker(network_file: str, parent: int, router: str) -> None:
     # A worker that was begun by another thread does not inherit it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    use_network(Network.load(network_file))
+    use_network(Network.load(network_file), router)
 
 
 def _end_with(parent: int) -> None:

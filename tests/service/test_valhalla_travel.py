@@ -17,9 +17,10 @@ from routing.network import Network
 from routing.problem import CollectionProblem
 from routing.travel import Travel, TravelTimes
 from routing.truck_limits import TruckSize
+from service.solving import SolveRequest, solve_request, use_network
 from service.valhalla_travel import ValhallaTravel, decoded
 from tests.parts import require
-from tests.routing.town import NETWORK, SIDE, corner, problem
+from tests.routing.town import NETWORK, SIDE, corner, problem, some_jobs
 
 LOW_BRIDGE = (2 * SIDE + 4, 2 * SIDE + 5)
 
@@ -126,6 +127,19 @@ def test_a_collection_problem_takes_it_for_its_travel(url):
     day: CollectionProblem = problem(travel=travel)
     points = day.snap(day.unloading_sites + day.depots)
     assert np.isfinite(day.matrix(points, [*day.unloading_sites, *day.depots]).duration_s).all()
+
+
+def test_a_day_is_planned_with_it(url):
+    day = problem(some_jobs(6))
+    request = SolveRequest(day.jobs, day.trucks, day.depots, day.unloading_sites, day.day_start_s, day.now_s, 1.0, 1)
+    use_network(NETWORK, url)
+    try:
+        answer = solve_request(request)
+    finally:
+        use_network(NETWORK)
+    assert answer.violations == ()
+    assert sum(bool(stop.job) for one in answer.plan.rounds for stop in one.stops) == 6
+    assert all(len(one.path) > 2 for one in answer.plan.rounds)
 
 
 def test_places_that_no_tile_covers_are_far_from_every_street(url):
