@@ -29,15 +29,30 @@ def import_ndw(
     source: _Sources,
     out: _Out,
     name: _Names = None,
+    sites: Annotated[
+        Path | None,
+        typer.Option(help="NDW's table of sites (measurement_current.xml.gz), for measurements as DATEX II."),
+    ] = None,
     timezone: Annotated[str, typer.Option(help="Of times that name no offset.")] = "Europe/Amsterdam",
     hourly: _Hourly = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn an NDW export of intensities (CSV) into SERIES; its rates (vehicles/h) become counts."""
+    """Turn NDW's intensities (an export as CSV, or DATEX II) into SERIES; rates (vehicles/h) become counts."""
     from service.importers import find_sources
     from service.ndw_counts import read_ndw
+    from service.ndw_datex import read_ndw_datex
 
-    rows = read_ndw(find_sources(source), timezone)
+    sources = find_sources(source)
+    is_datex = any(one.name.lower().endswith((".xml", ".xml.gz")) for one in sources)
+    if is_datex and sites is None:
+        raise BadInput(
+            "Measurements as DATEX II say only an index of what each number is.",
+            "Give --sites measurement_current.xml.gz, NDW's table of sites of the same time.",
+        )
+    if sites is not None:
+        rows = read_ndw_datex(sources, sites, [one.partition("=")[0] for one in name or []])
+    else:
+        rows = read_ndw(sources, timezone)
     _write(rows, out, name or [], hourly, "speed_kph", as_json)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,33 @@ _OPTIONAL = (
 )
 
 
+class LaneRows(NamedTuple):
+    """Rates of single lanes and classes over intervals.
+
+    Parameters
+    ----------
+    site, lane, kind
+        ``(n,)``, text: where, on which lane, of which class of vehicles.
+    start, end
+        ``(n,)``, seconds since 1970 UTC.
+    rate
+        ``(n,)``, vehicles/h; NaN = unknown.
+    used
+        ``(n,)``, minutes of the interval that the rate is of.
+    speed
+        ``(n,)``, km/h; NaN = unknown.
+    """
+
+    site: npt.NDArray[np.str_]
+    lane: npt.NDArray[np.str_]
+    kind: npt.NDArray[np.str_]
+    start: Floats
+    end: Floats
+    rate: Floats
+    used: Floats
+    speed: Floats
+
+
 def read_ndw(sources: Sequence[Path], timezone: str = "Europe/Amsterdam") -> CountRows:
     """Read exports of intensities and speeds.
 
@@ -49,9 +77,18 @@ def read_ndw(sources: Sequence[Path], timezone: str = "Europe/Amsterdam") -> Cou
     ----------
     NDW, Interfacebeschrijving, and the layout of exports of historical data (intensiteit in voertuigen per uur).
     """
-    parts = [_read(source, timezone) for source in sources]
-    site, lane, kind = (np.concatenate([one[i] for one in parts]) for i in range(3))
-    start, end, rate, used, speed = (np.concatenate([one[3][i] for one in parts]) for i in range(5))
+    return counts_of_lanes([_read(source, timezone) for source in sources], sources[0])
+
+
+def counts_of_lanes(parts: Sequence[LaneRows], source: Path) -> CountRows:
+    """Return the counts of places from rates of their lanes and classes; `source` is named when none can be used.
+
+    Raises
+    ------
+    BadFile
+        No row can be used.
+    """
+    site, lane, kind, start, end, rate, used, speed = (np.concatenate(one) for one in zip(*parts, strict=True))
     left_out = {"with a doubtful time": int((~np.isfinite(start) | ~np.isfinite(end)).sum())}
     timed = np.isfinite(start) & (end > start) & (end - start <= 3600)
     left_out["over intervals longer than an hour"] = int((np.isfinite(start) & np.isfinite(end) & ~timed).sum())
@@ -80,7 +117,7 @@ def read_ndw(sources: Sequence[Path], timezone: str = "Europe/Amsterdam") -> Cou
     length = np.zeros(n)
     np.maximum.at(length, group, end - start)
     if not complete.any():
-        raise BadFile("no row could be used.", f"Give {_LAYOUT}.", file=str(sources[0]))
+        raise BadFile("no row could be used.", f"Give {_LAYOUT}.", file=str(source))
     return CountRows(
         names[moment[0].astype(int)][complete],
         moment[1][complete],
@@ -93,9 +130,7 @@ def read_ndw(sources: Sequence[Path], timezone: str = "Europe/Amsterdam") -> Cou
     )
 
 
-def _read(
-    source: Path, timezone: str
-) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_], npt.NDArray[np.str_], tuple[Floats, ...]]:
+def _read(source: Path, timezone: str) -> LaneRows:
     columns = read_texts(source, _WANTED, _OPTIONAL, _LAYOUT)
     n = len(columns[_WANTED[0]])
 
@@ -116,11 +151,15 @@ def _read(
     used = np.where(np.isfinite(used), used, (end - start) / 60.0)
     speed = number("gem_snelheid", np.nan)
     speed = np.where(speed > 0, speed, np.nan)
-    return (
+    return LaneRows(
         text("id_meetlocatie"),
         text("rijstrook_rijbaan"),
         text("voertuigcategorie"),
-        (start, end, rate, used, speed),
+        start,
+        end,
+        rate,
+        used,
+        speed,
     )
 
 
