@@ -460,7 +460,8 @@ class FillModel:
         gain, variance = self._ahead(s, e, at_s)
         before = np.clip(s.level[e] + gain, 0.0, 1.2)
         density = (s.lifted_kg[e] + self.density_kg_m3[e] * p.prior_lifts_m3) / (s.lifted_m3[e] + p.prior_lifts_m3)
-        by_weight = lift_kg / (density * volume)
+        # A heavier fraction than was assumed does not make a container fuller than full.
+        by_weight = np.minimum(lift_kg / (density * volume), 1.2)
         level, left = measured(before, variance, by_weight, 0.03 + p.lift_spread * np.maximum(by_weight, before))
         level, _ = measured(level, left, glance, p.glance_sd)
         # Where the sensor has just told the level, the lift tells the density, and nothing new of the rate.
