@@ -115,7 +115,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, msgspec.Meta(description="HOST:PORT; empty = none: the city is shown, but no truck is told anything.")
     ] = "127.0.0.1:1883"
     router: Annotated[
-        str, msgspec.Meta(description="Address of a Valhalla server; empty = the city's own streets, with live traffic.")
+        str,
+        msgspec.Meta(description="A Valhalla server's address; empty = the city's own streets, live traffic included."),
     ] = ""
     clock: Annotated[str, msgspec.Meta(description="START_S,SPEED_UP,EPOCH_S; empty = the machine's time.")] = ""
     seed: Annotated[int, msgspec.Meta(description="Of the solver: the same inputs make the same plan.")] = 1

@@ -161,8 +161,11 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
 
 
 def use_network(network: Network, router: str = "") -> None:
-    """Solve over this network in this process, or with the travel times of a Valhalla server."""
-    global _network, _router  # noqa: PLW0603 - a worker process loads the network once and keeps it
+    """Solve over this network in this process, or with the travel times of a Valhalla server.
+
+    A worker process loads the network once and keeps it.
+    """
+    global _network, _router
     _network, _router = network, router
 
 

@@ -29,6 +29,7 @@ def test_the_sample_shows_the_defaults():
         ("[servic]\n", "service"),
         ("[service]\nport = 70000\n", "70000 is no port"),
         ('[service]\nbroker = "there"\n', "no address of a broker"),
+        ('[service]\nrouter = "valhalla"\n', "no address of a router"),
         ("[planning]\nplan_hour = 25.0\n", "plan_hour"),
         ("[planning]\nsolver_s = 0.0\n", "solver_s"),
         ("[planning]\nmust_probability = 2.0\n", "must_probability"),
