@@ -11,7 +11,6 @@ from city.findings import Evidence, Finding, finding_id
 from models.contract import index_of
 from models.rows import Floats, Rows
 
-_CHECK_S = 300.0
 _LATE = 1.25
 _FEWEST = 5
 _SHARE = 0.15
@@ -44,9 +43,16 @@ class FleetSilenceModel:
         Id of each sensor's entity to its group: the whole fleet, or a device model or firmware.
     interval_s
         ``(n,)`` in the order of `members`, the expected longest time between rows; NaN or left out = learnt.
+    check_s
+        How often the fleet is looked at, in measured time.
     """
 
-    def __init__(self, members: Mapping[str, str], *, interval_s: npt.ArrayLike | None = None) -> None:
+    def __init__(
+        self, members: Mapping[str, str], *, interval_s: npt.ArrayLike | None = None, check_s: float = 300.0
+    ) -> None:
+        if not check_s > 0:
+            raise BadInput(f"check_s is {check_s}.", "Give a number above 0, a part of the shortest interval.")
+        self.check_s = check_s
         self.entities = tuple(dict.fromkeys(members.values()))
         self.members = tuple(members)
         self.index = index_of(self.members)
@@ -75,16 +81,16 @@ class FleetSilenceModel:
         findings: list[Finding] = []
         own = np.flatnonzero(~rows.is_visit & ~rows.is_report)
         e, at_s = rows.entity[own], rows.at_s[own]
-        look = np.ceil(at_s / _CHECK_S)
+        look = np.ceil(at_s / self.check_s)
         bounds = np.flatnonzero(np.diff(look)) + 1
         for first, end in zip(np.r_[0, bounds], np.r_[bounds, len(look)], strict=True):
             if first == end:
                 continue
-            self._look_until(s, (look[first] - 1) * _CHECK_S, findings)
+            self._look_until(s, (look[first] - 1) * self.check_s, findings)
             for wave in rows.waves(e[first:end]):
                 self._hear(s, e[first + wave], at_s[first + wave])
         # At now_s itself rows may still be missing from this call.
-        self._look_until(s, (np.ceil(rows.now_s / _CHECK_S) - 1) * _CHECK_S, findings)
+        self._look_until(s, (np.ceil(rows.now_s / self.check_s) - 1) * self.check_s, findings)
         return s, findings
 
     def _hear(self, s: FleetSilenceState, e: npt.NDArray[np.int64], at_s: Floats) -> None:
@@ -102,7 +108,7 @@ class FleetSilenceModel:
         if np.isnan(s.checked_s[0]):
             s.checked_s[0] = until_s
         while s.checked_s[0] < until_s:
-            s.checked_s[0] += _CHECK_S
+            s.checked_s[0] += self.check_s
             self._look(s, float(s.checked_s[0]), findings)
 
     def _look(self, s: FleetSilenceState, at_s: float, findings: list[Finding]) -> None:
@@ -139,7 +145,7 @@ class FleetSilenceModel:
                 findings.append(Finding(known_as, "fleet_silent", name, raised_s, "", 0.95, 0.9, told, at_s))
         calm = np.isnan(s.since_s)
         # Half of the way in a day: what is away for good becomes usual, what fell silent now does not.
-        s.usual_share[calm] += (share[calm] - s.usual_share[calm]) * _CHECK_S / 86_400.0
+        s.usual_share[calm] += (share[calm] - s.usual_share[calm]) * self.check_s / 86_400.0
 
 
 def fleet_of(entities: Sequence[str], name: str = "fleet") -> dict[str, str]:

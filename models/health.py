@@ -32,6 +32,9 @@ class HealthParameters:
     coarse_step, coarse_stuck_s
         A sensor whose levels are steps of at least this size may honestly repeat one for days; it is stuck when that
         lasts so long. Until a second value is known, whole tenths are taken for steps.
+    stuck_nats, honest_step
+        So improbable must the repeats be together, given how often this sensor repeats itself when it is well: a
+        container that nobody uses does so honestly. A run that ends with a step smaller than this was honest.
     stuck_share
         Interval sensors that report each minute need only `stuck_rows / stuck_share` equal rows, and no length of time.
     implausible_rows
@@ -46,6 +49,8 @@ class HealthParameters:
     stuck_s: float = 86_400.0
     coarse_step: float = 0.09
     coarse_stuck_s: float = 14 * 86_400.0
+    stuck_nats: float = 8.0
+    honest_step: float = 0.02
     stuck_share: float = 0.1
     implausible_rows: float = 3.0
 
@@ -57,7 +62,8 @@ class HealthState(NamedTuple):
     """What is known of ``n`` sensors; times in s since 1970, NaN = never or not now.
 
     `interval_s` is the longest usual gap between `rows` rows, `value` the last lively value, equal in `run` rows since
-    `run_from_s`, and `step` the smallest change seen; `bad` counts implausible rows (up) and plausible ones (down).
+    `run_from_s`, and `step` the smallest change seen; `repeats` of `values` lively values
+    repeated the one before, stuck ones apart; `bad` counts implausible rows (up) and plausible ones (down).
     `asked_at_s` is since when we listen.
     """
 
@@ -69,6 +75,8 @@ class HealthState(NamedTuple):
     run: Floats
     run_from_s: Floats
     step: Floats
+    repeats: Floats
+    values: Floats
     bad: Floats
     silent_at_s: Floats
     stuck_at_s: Floats
@@ -78,7 +86,7 @@ class HealthState(NamedTuple):
 class HealthModel:
     """Findings ``silent``, ``stuck`` and ``implausible`` about entities of any kind.
 
-    Rules, first version. *Silent*: no row for three of the sensor's intervals (given, or learnt as a slowly fading
+    *Silent*: no row for three of the sensor's intervals (given, or learnt as a slowly fading
     maximum of its gaps). *Stuck*: exactly the same non-zero fill, occupancy or speed again and again; counts and an
     occupancy of 0 or 1 may honestly repeat. *Implausible*: three readings in a row that ingest marked. Visits are the
     truck's word, not the sensor's, and are left out.
@@ -108,7 +116,17 @@ class HealthModel:
         """Return the state of sensors never heard of."""
         n = len(self.entities)
         zero, never = np.zeros(n), np.full(n, np.nan)
-        return HealthState(never, never, self._given_s, zero, never, zero, never, never, zero, never, never, never)
+        return HealthState(
+            never, never, self._given_s, zero, never, zero, never, never, zero, zero, zero, never, never, never
+        )
+
+    def quality(self, state: HealthState) -> Floats:
+        """Return what each sensor's word is worth, ``(n,)``: 1 = nothing is known against it, 0 = nothing.
+
+        What is silent says nothing; a stuck value or impossible ones are not to be trusted.
+        """
+        ill = np.isfinite(state.silent_at_s) | np.isfinite(state.stuck_at_s) | np.isfinite(state.implausible_at_s)
+        return np.where(ill, 0.0, 1.0)
 
     def update(self, state: HealthState, rows: Rows) -> tuple[HealthState, list[Finding]]:
         """Return the state after `rows` and at their `now_s`, and what begins or ends."""
@@ -164,6 +182,13 @@ class HealthModel:
         speaks = np.isfinite(value)
         change = np.abs(value - s.value[e])
         s.step[e] = np.fmin(s.step[e], np.where(change > 0, change, np.nan))
+        moves = speaks & ~same
+        # A stuck sensor that lives again jumps to where the waste is by now; one that goes on from where it stood was
+        # none.
+        well = moves & (np.isnan(s.stuck_at_s[e]) | (change < p.honest_step))
+        # Only runs that are over, so that a run does not excuse itself; forty is as much as one run teaches.
+        s.repeats[e] += np.where(well, np.clip(s.run[e] - 1, 0, 40), 0)
+        s.values[e] += np.where(well, np.clip(s.run[e], 1, 40), 0)
         s.run[e] = np.where(same, s.run[e] + 1, np.where(speaks, 1, s.run[e]))
         s.run_from_s[e] = np.where(speaks & ~same, at_s, s.run_from_s[e])
         s.value[e] = np.where(speaks, value, s.value[e])
@@ -172,7 +197,9 @@ class HealthModel:
         long = at_s - s.run_from_s[e] >= np.where(is_coarse, p.coarse_stuck_s, p.stuck_s)
         many = s.run[e] >= p.stuck_rows / p.stuck_share
         is_stuck = np.isfinite(s.stuck_at_s[e])
-        begins = ~is_stuck & same & (s.run[e] >= p.stuck_rows) & (long | (many & (gap_s <= 120)))
+        chance = (s.repeats[e] + 0.5) / (s.values[e] + 10)
+        odd = -np.log(np.minimum(chance, 0.95)) * (s.run[e] - 1) >= p.stuck_nats
+        begins = ~is_stuck & same & odd & (s.run[e] >= p.stuck_rows) & (long | (many & (gap_s <= 120)))
         for i, at, what in zip(e[begins], at_s[begins], value[begins], strict=True):
             text = f"It says exactly {what:g} for {int(s.run[i])} readings."
             self._begin(s.stuck_at_s, int(i), float(at), "stuck", text, 0.95, findings)

@@ -12,6 +12,8 @@ from city.register import Register
 from models.congestion import CongestionModel
 from models.dumping import DumpingModel
 from models.fill import FillModel
+from models.fill_health import FillHealthModel
+from models.fleet_silence import FleetSilenceModel, fleet_of
 from models.health import HealthModel, HealthParameters
 from models.rows import Booleans, Rows
 from service.jobs import next_visit_s
@@ -35,6 +37,8 @@ LATE_S = 900.0
 HEARTBEAT_S = 6 * 3600.0
 WATCH_FILL_RATIO = 0.8
 WATCH_PROBABILITY = 0.5
+# Of such a sensor nothing is believed: what is planned rests on the forecast, and says unknown now.
+_SICK = frozenset({"silent", "stuck", "implausible", "blocked", "tilt"})
 
 
 class Detectors:
@@ -58,12 +62,21 @@ class Detectors:
         watched = {one.entity for one in register.installations if one.valid_until_s is None}
         sensed = watched - set(register.trucks)
         on_change = HealthParameters(silence_at_least_s=3 * HEARTBEAT_S)
-        self._fill_health = HealthModel(sorted(sensed & set(register.containers)), on_change)
+        in_containers = sorted(sensed & set(register.containers))
+        self._fill_health = HealthModel(in_containers, on_change)
+        self._container_sensors = FillHealthModel(in_containers)
+        self._fleet = FleetSilenceModel(
+            fleet_of(in_containers, "container-sensors"),
+            interval_s=[HEARTBEAT_S] * len(in_containers),
+            check_s=HEARTBEAT_S / 12,
+        )
         self._health = HealthModel(sorted(sensed - set(register.containers)))
         self._fill_state = self._fill.initial_state()
         self._dumping_state = self._dumping.initial_state()
         self._congestion_state = self._congestion.initial_state()
         self._fill_health_state = self._fill_health.initial_state()
+        self._container_sensors_state = self._container_sensors.initial_state()
+        self._fleet_state = self._fleet.initial_state()
         self._health_state = self._health.initial_state()
         self._latest: dict[tuple[str, ReadingKind], Row] = {}
         self._visits: deque[Visit] = deque()
@@ -96,6 +109,14 @@ class Detectors:
             self._fill_health_state, Rows.of(rows, self._fill_health.index, heard_until_s)
         )
         findings += found
+        self._container_sensors_state, found = self._container_sensors.update(
+            self._container_sensors_state, Rows.of(rows, self._container_sensors.index, now_s)
+        )
+        findings += found
+        self._fleet_state, found = self._fleet.update(
+            self._fleet_state, Rows.of(rows, self._fleet.index, heard_until_s)
+        )
+        findings += found
         for finding in findings:
             if finding.cleared_at_s is None:
                 self._active[finding.id] = finding
@@ -109,7 +130,7 @@ class Detectors:
         """Return what is known at `now_s`; nobody changes it afterwards."""
         self._version += 1
         active = dict(self._active)
-        sick = frozenset(one.entity for one in active.values() if one.kind in ("silent", "stuck", "implausible"))
+        sick = frozenset(one.entity for one in active.values() if one.kind in _SICK)
         return Snapshot(
             version=self._version,
             now_s=now_s,

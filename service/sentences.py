@@ -43,6 +43,10 @@ def incident_title(register: Register, incident: Incident) -> str:
         "silent": f"No readings from {place}",
         "stuck": f"Sensor stuck: {place}",
         "implausible": f"Implausible readings: {place}",
+        "blocked": f"Sensor blocked: {place}",
+        "drift": f"Sensor drifts: {place}",
+        "chatter": f"Sensor flaps: {place}",
+        "tilt": f"Leaning container: {place}",
     }.get(incident.kind, f"{incident.kind} at {place}")
 
 

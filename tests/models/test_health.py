@@ -102,6 +102,26 @@ def test_a_quiet_night_and_a_standing_queue_are_not_stuck(occupancy: float) -> N
     assert find(Rows.of_columns(float(at_s[-1]), np.zeros(n, int), at_s, values, 60)) == []
 
 
+def test_a_stuck_sensor_with_exact_heartbeats_is_seen_and_an_unused_container_is_not_called_stuck() -> None:
+    lively = [0.1 + 0.013 * i for i in range(30)]
+    hours = [6.0 * i for i in range(60)]
+    assert [f.kind for f in find(fills(hours, [*lively, *[lively[-1]] * 30]))] == ["stuck"]
+    # Read to whole hundredths, nobody throws anything in, and the echo wavers about a boundary.
+    rng = np.random.default_rng(3)
+    unused = np.round(0.37 + 0.002 * np.cumsum(rng.random(400) < 0.15), 2)
+    kinds = [f.kind for f in find(fills([6.0 * i for i in range(400)], unused.tolist())) if f.cleared_at_s is None]
+    assert len(kinds) <= 3
+
+
+def test_quality_is_nothing_while_a_sensor_is_sick_and_whole_again_after_it() -> None:
+    model = HealthModel(["a", "b"])
+    hours = [float(h) for h in range(0, 49, 6)]
+    state, _ = model.update(model.initial_state(), fills(hours, [0.37] * 9))
+    assert model.quality(state).tolist() == [0.0, 1.0]
+    state, _ = model.update(state, fills([54.0], [0.4]))
+    assert model.quality(state).tolist() == [1.0, 1.0]
+
+
 def test_a_visit_is_no_sign_of_life_of_the_sensor() -> None:
     model = HealthModel(["a"], interval_s=[HOUR_S])
     state, _ = model.update(model.initial_state(), fills([0, 1], [0.1, 0.2]))
