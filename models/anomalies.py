@@ -62,8 +62,9 @@ class AnomalyDetector:
 
     What is expected is a mixture of the short mean, the long mean and the usual value at that half hour of the day and
     hour of the week, each weighted by how well it did. Errors of a single record and of a run of records (a shift),
-    upwards and downwards apart, and runs of exactly the same value are evidence; each is made a tail probability by
-    a generalised Pareto distribution fitted to the stream's own largest errors, and so is their sum.
+    the distance from the long mean, all upwards and downwards apart, and runs of exactly the same value are
+    evidence; each is made a tail probability by a generalised Pareto distribution fitted to the stream's own largest
+    errors, and so is their sum.
 
     References
     ----------
@@ -84,6 +85,7 @@ class AnomalyDetector:
         "_n",
         "_of_day",
         "_of_week",
+        "_off_scale",
         "_p",
         "_repeats",
         "_run",
@@ -101,13 +103,13 @@ class AnomalyDetector:
         self._gap_s = 0.0
         self._last = math.nan
         self._short = self._long = self._scale = self._shift = 0.0
-        self._shift_scale = 0.0
+        self._shift_scale = self._off_scale = 0.0
         self._errors = [0.0, 0.0, 0.0, 0.0]
         self._of_day: list[float | None] = [None] * _DAY_BINS
         self._of_week: list[float | None] = [None] * _WEEK_BINS
         self._run = 0
         self._repeats = 0.05
-        self._tails = [_Tail(p.tail_share, 2.5) for _ in range(4)]
+        self._tails = [_Tail(p.tail_share, 2.5) for _ in range(6)]
         self._combined = _Tail(p.tail_share, 4.0)
         self._bar = 0.0
         self._expected = math.nan
@@ -196,6 +198,13 @@ class AnomalyDetector:
         one = self._tails[0 if z > 0 else 1].evidence(abs(z)) * known
         run = self._tails[2 if shift > 0 else 3].evidence(abs(shift)) * known
 
+        # The value itself, far from the long mean whatever was expected.
+        off = value - long
+        off_scale = self._off_scale if self._off_scale > 0 else scale
+        size = abs(off)
+        self._off_scale = off_scale + memory * (min(size, 4 * off_scale) - off_scale)
+        far = self._tails[4 if off > 0 else 5].evidence(size / off_scale) * known
+
         same = value == self._last
         self._last = value
         self._run = self._run + 1 if same else 0
@@ -203,8 +212,8 @@ class AnomalyDetector:
         self._repeats += ((1.0 if same else 0.0) - self._repeats) * max(1 / (n + 20), 0.005)
         self._repeats = min(max(self._repeats, 0.01), 0.999)
 
-        large = max(one, run, stuck)
-        evidence = self._combined.evidence(large + 0.5 * (one + run + stuck - large)) * known
+        large = max(one, run, far, stuck)
+        evidence = self._combined.evidence(large + 0.25 * (one + run + far + stuck - large)) * known
 
         self._learn(value, guesses, day, week, n)
         return self._hush(evidence)
