@@ -126,6 +126,8 @@ class Kerbs:
     def line(self, edge: int, first: float, last: float) -> Floats:
         """Return `(n, 2)` float64, (lon, lat) along an edge from one share of it to another."""
         line = self.network.edge_line(edge)
+        if first <= 0.0 and last >= 1.0:
+            return line
         metres = local_metres(line[:, 0], line[:, 1], self._origin)
         at = np.r_[0.0, np.cumsum(np.hypot(*np.diff(metres, axis=0).T))]
         total = at[-1]

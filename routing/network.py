@@ -148,6 +148,11 @@ class Network:
         movements = find_movements(streets, [tuple(one.tolist()) for one in bans])
         return StreetGraph(self.n_nodes, self.edge_from, self.edge_to, movements)
 
+    def prepare(self) -> None:
+        """Work out beforehand what the first search and the first place would otherwise wait for, about a second."""
+        self.graph.hierarchy  # noqa: B018 - a cached property
+        self.kerbs.snap(self.node_lon[:1], self.node_lat[:1])
+
     @cached_property
     def kerbs(self) -> Kerbs:
         """Finds the kerb at which a place lies."""

@@ -199,7 +199,9 @@ def _begin_worker(network_file: str, parent: int, router: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    use_network(Network.load(network_file), router)
+    network = Network.load(network_file)
+    network.prepare()
+    use_network(network, router)
 
 
 def _end_with(parent: int) -> None:
