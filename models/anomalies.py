@@ -64,7 +64,7 @@ class AnomalyDetector:
     hour of the week, each weighted by how well it did. Errors of a single record and of a run of records (a shift),
     the distance from the long mean, all upwards and downwards apart, and runs of exactly the same value are
     evidence; each is made a tail probability by a generalised Pareto distribution fitted to the stream's own largest
-    errors, and so is their sum.
+    errors, and so is the strongest of them.
 
     References
     ----------
@@ -212,8 +212,7 @@ class AnomalyDetector:
         self._repeats += ((1.0 if same else 0.0) - self._repeats) * max(1 / (n + 20), 0.005)
         self._repeats = min(max(self._repeats, 0.01), 0.999)
 
-        large = max(one, run, far, stuck)
-        evidence = self._combined.evidence(large + 0.25 * (one + run + far + stuck - large)) * known
+        evidence = self._combined.evidence(max(one, run, far, stuck)) * known
 
         self._learn(value, guesses, day, week, n)
         return self._hush(evidence)
