@@ -1,7 +1,9 @@
 """How a truck drives: what turns cost it, how large it is, and at which hour it is under way."""
 
+import math
 from dataclasses import dataclass, field
 
+from city.errors import BadInput
 from routing.geometry import Bools
 from routing.network import Network
 from routing.opening_hours import closed_at
@@ -22,11 +24,26 @@ class DrivingRules:
     hour
         Hour of the local day, 0..24: streets that are closed then cannot be entered; who is inside may leave. None =
         opening hours are left to the windows of jobs.
+    closed_entry_s
+        What entering a closed street costs, in seconds, where it has to be possible: enough that nobody drives through
+        for convenience, and a stop inside does not make a whole plan impossible. None = it is not possible.
+
+    Raises
+    ------
+    BadInput
+        The hour or the cost is none.
     """
 
     turns: TurnCosts = field(default_factory=TurnCosts)
     size: TruckSize = field(default_factory=TruckSize)
     hour: float | None = None
+    closed_entry_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.hour is not None and not 0.0 <= self.hour <= 24.0:
+            raise BadInput(f"{self.hour} is no hour of a day.", "Give hours from 0 to 24, local time.")
+        if self.closed_entry_s is not None and not (math.isfinite(self.closed_entry_s) and self.closed_entry_s >= 0):
+            raise BadInput(f"closed_entry_s is {self.closed_entry_s}.", "Give seconds, 0 or more, or None.")
 
     def shut(self, network: Network) -> Bools:
         """Return `(n_edges,)` bool: streets that the truck may not drive at all."""

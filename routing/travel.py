@@ -173,7 +173,10 @@ class TravelTimes:
         weight[self.rules.shut(self.network)] = np.inf
         movements = self.network.graph.movements
         delay_s = self.rules.turns.seconds(movements) + self.exit_delay_s[movements.state_edge[movements.from_state]]
-        return WaySearch(self.network, weight, np.round(delay_s * 1000.0) * DECIMETRES, self.rules.closed(self.network))
+        entry_s = self.rules.closed_entry_s
+        entry = np.inf if entry_s is None else round(entry_s * 1000.0) * DECIMETRES
+        delay = np.round(delay_s * 1000.0) * DECIMETRES
+        return WaySearch(self.network, weight, delay, self.rules.closed(self.network), entry)
 
 
 def _one_each(network: Network, values: Floats | None, what: str, usual: float) -> Floats:

@@ -40,11 +40,19 @@ class WaySearch:
     movement_weight
         `(n_movements,)` float64.
     closed
-        `(n_edges,)` bool: edges that may be left but not entered from others that are not closed; None = none.
+        `(n_edges,)` bool: edges that may be left, but entered from others that are not closed only at a cost; None =
+        none.
+    entry_weight
+        That cost; inf = they may not be entered.
     """
 
     def __init__(
-        self, network: Network, edge_weight: Floats, movement_weight: Floats, closed: Bools | None = None
+        self,
+        network: Network,
+        edge_weight: Floats,
+        movement_weight: Floats,
+        closed: Bools | None = None,
+        entry_weight: float = np.inf,
     ) -> None:
         self.network, self.graph = network, network.graph
         self._edge_weight = edge_weight
@@ -53,10 +61,10 @@ class WaySearch:
             movements = self.graph.movements
             into = closed[movements.state_edge[movements.to_state]]
             enters = into & ~closed[movements.state_edge[movements.from_state]]
-            movement_weight = np.where(enters, np.inf, movement_weight)
+            movement_weight = movement_weight + np.where(enters, entry_weight, 0.0)
             outside = np.zeros(network.n_nodes, dtype=bool)
             outside[network.edge_from[~closed]] = True
-            leaving = np.where(closed & outside[network.edge_from], np.inf, edge_weight)
+            leaving = edge_weight + np.where(closed & outside[network.edge_from], entry_weight, 0.0)
         self._arc_weight = self.graph.weights(edge_weight, movement_weight, leaving)
 
     def weights_between(self, points: Ints) -> Floats:

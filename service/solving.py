@@ -30,6 +30,8 @@ from service.valhalla_travel import ValhallaTravel
 logger = logging.getLogger(__name__)
 
 _NICENESS = 5
+# Nobody drives through an inner city that is closed to save less than this, and no stop in it stops all planning.
+_CLOSED_ENTRY_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,9 @@ def _travel(network: Network, request: SolveRequest) -> Travel:
     if _router:
         return ValhallaTravel(_router, size)
     seen = edge_congestion(network, request.observed)
-    return TravelTimes(network, seen.factor, seen.exit_delay_s, DrivingRules(size=size))
+    hour = (request.now_s - request.day_start_s) / 3600.0 % 24.0
+    rules = DrivingRules(size=size, hour=hour, closed_entry_s=_CLOSED_ENTRY_S)
+    return TravelTimes(network, seen.factor, seen.exit_delay_s, rules)
 
 
 @contextmanager
