@@ -22,6 +22,8 @@ LAYOUT = "SERIES: time, entity, value, and if there is one interval_s"
 _EPOCH = date(1970, 1, 1).toordinal()
 _LONGEST_S = 400 * DAY_S
 _KEPT = 200
+# A clock that was wrong would stretch the calendar over thousands of years.
+_EARLIEST_S, _LATEST_S = 315_532_800.0, 4_102_444_800.0
 # Counts of the last minutes change no figure of a year.
 _KEPT_FOR_S = 900.0
 
@@ -192,7 +194,9 @@ def _read(path: Path) -> dict[str, _Rows]:
         return {}
     at_s, value, names = table.numbers["time"], table.numbers["value"], table.texts["entity"]
     length = table.numbers.get("interval_s", np.full(len(at_s), float(HOUR_S)))
-    usable = np.isfinite(at_s) & (value >= 0)
+    usable = (at_s >= _EARLIEST_S) & (at_s < _LATEST_S) & (value >= 0)
+    if wrong := int(((at_s < _EARLIEST_S) | (at_s >= _LATEST_S)).sum()):
+        logger.warning("%s: %d rows are of no time that can be (before 1980 or after 2100).", path.name, wrong)
     return {
         name: _Rows(at_s[mine], np.where(np.isfinite(length[mine]), length[mine], HOUR_S), value[mine])
         for code, name in enumerate(names.names)

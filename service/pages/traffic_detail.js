@@ -74,12 +74,25 @@ function charts(profile) {
   if (profile.week.some(([, value]) => value !== null)) {
     parts.push(trendChart({ title: "The latest seven days counted, by hour", trend: { points: profile.week, normal: profile.normal }, unit: "vehicles/h", hatched: true }));
   }
+  if (profile.weekdays.length) parts.push(weekdays(profile.weekdays));
   const isLong = profile.weeks.length > LONG_WEEKS;
   const points = isLong ? profile.weeks : profile.days;
   if (points.filter(([, value]) => value !== null).length > 1) {
     parts.push(trendChart({ title: isLong ? "Mean workday, week by week" : "Vehicles per day", trend: { points }, unit: "vehicles", hatched: true, byDay: true }));
   }
   return parts;
+}
+
+function weekdays(list) {
+  const most = Math.max(...list.map((one) => one.mean ?? 0), 1);
+  return el("details", {}, el("summary", {}, "Mean day of the week"),
+    el("table", {},
+      el("thead", {}, el("tr", {}, ["Day", "Vehicles/day", "95 % sure", "Days"].map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, list.map((one) => el("tr", {},
+        el("th", { scope: "row" }, one.name),
+        el("td", {}, measure(one.mean), one.mean === null ? "" : el("meter", { min: 0, max: most, value: one.mean, "aria-hidden": "true" })),
+        el("td", {}, one.mean === null ? "too few days" : `${measure(one.low)} to ${measure(one.high)}`),
+        el("td", {}, number(one.days)))))));
 }
 
 function figure(one) {

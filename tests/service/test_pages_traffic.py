@@ -83,6 +83,8 @@ def test_an_approachs_page_has_figures_with_what_they_rest_on_and_tables_beside_
         day.get_by_role("button", name="As table").click()
         expect(day.locator("tbody tr")).to_have_count(24)
         expect(day.locator("tbody tr").nth(17)).to_contain_text(" to ")
+        page.get_by_text("Mean day of the week", exact=True).click()
+        expect(page.locator(".planner tr", has_text="Saturday")).to_contain_text(" to ")
         week = page.locator("figure.chart", has_text="The latest seven days")
         expect(week.locator(".chart-readout")).to_contain_text("Hatched: unknown.")
         week.get_by_role("button", name="As table").click()

@@ -192,3 +192,14 @@ def test_a_file_of_the_history_that_cannot_be_read_is_left_out_and_said(tmp_path
         records = TrafficRecords(series, tmp_path / "history", "Europe/Amsterdam")
         assert records.counted("arm-0", MONDAY_S).hours.n_days == 0
     assert "left out" in caplog.text
+
+
+def test_a_row_of_a_wrong_clock_does_not_stretch_the_calendar(tmp_path, caplog):
+    (tmp_path / "history").mkdir()
+    (tmp_path / "history" / "clock.csv").write_text(
+        "time,entity,value\n1970-01-01T01:00:00Z,arm-0,5\n2025-03-03T07:00:00Z,arm-0,50\n2199-01-01T01:00:00Z,arm-0,5\n"
+    )
+    with open_series(f"sqlite:///{tmp_path / 'series.sqlite'}") as series:
+        records = TrafficRecords(series, tmp_path / "history", "Europe/Amsterdam")
+        assert records.counted("arm-0", MONDAY_S).hours.n_days == 1
+    assert "2 rows are of no time that can be" in caplog.text
