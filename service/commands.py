@@ -171,13 +171,16 @@ def import_counts(
 def network_import(
     file: Annotated[Path, typer.Argument(help="OpenStreetMap extract, .osm.pbf.")],
     out: Annotated[Path, typer.Argument(help="Road network to write, network.npz.")],
+    zones: Annotated[
+        Path | None, typer.Option(help="GeoJSON areas with opensHour and closesHour: an inner city until 11:00.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a road network from an OpenStreetMap extract."""
     from service.streets import import_streets
 
     with _busy("Reading streets"):
-        network, _ = import_streets(file, out)
+        network, _ = import_streets(file, out, zones)
     facts = {"nodes": network.n_nodes, "edges": network.n_edges, "signals": len(network.signal_nodes)}
     _print({"out": str(out), **facts}, as_json, f"{out}: {network.n_nodes} nodes, {network.n_edges} directed streets.")
 
