@@ -15,6 +15,8 @@ from models.fill import FillModel
 from models.fill_health import FillHealthModel
 from models.fleet_silence import FleetSilenceModel, fleet_of
 from models.health import HealthModel, HealthParameters
+from models.incidents import IncidentModel
+from models.local_days import LocalDays
 from models.rows import Booleans, Rows
 from service.jobs import next_visit_s
 from service.settings import PlanningSettings
@@ -59,6 +61,7 @@ class Detectors:
         self._congestion = CongestionModel(
             [one.id for one in approaches], free_speed_kph=[one.free_speed_kph for one in approaches]
         )
+        self._incidents = IncidentModel([one.id for one in approaches], local_days=LocalDays(register.timezone))
         watched = {one.entity for one in register.installations if one.valid_until_s is None}
         sensed = watched - set(register.trucks)
         on_change = HealthParameters(silence_at_least_s=3 * HEARTBEAT_S)
@@ -74,6 +77,7 @@ class Detectors:
         self._fill_state = self._fill.initial_state()
         self._dumping_state = self._dumping.initial_state()
         self._congestion_state = self._congestion.initial_state()
+        self._incident_state = self._incidents.initial_state()
         self._fill_health_state = self._fill_health.initial_state()
         self._container_sensors_state = self._container_sensors.initial_state()
         self._fleet_state = self._fleet.initial_state()
@@ -100,22 +104,23 @@ class Detectors:
             self._congestion_state, Rows.of(rows, self._congestion.index, now_s)
         )
         findings += found
+        self._incident_state, found = self._incidents.update(
+            self._incident_state, Rows.of(rows, self._incidents.index, now_s)
+        )
+        findings += found
         heard_until_s = self._heard_until_s(now_s)
         self._health_state, found = self._health.update(
             self._health_state, Rows.of(rows, self._health.index, heard_until_s)
         )
         findings += found
-        self._fill_health_state, found = self._fill_health.update(
-            self._fill_health_state, Rows.of(rows, self._fill_health.index, heard_until_s)
-        )
+        of_containers = Rows.of(rows, self._fill_health.index, heard_until_s)
+        self._fill_health_state, found = self._fill_health.update(self._fill_health_state, of_containers)
         findings += found
         self._container_sensors_state, found = self._container_sensors.update(
-            self._container_sensors_state, Rows.of(rows, self._container_sensors.index, now_s)
+            self._container_sensors_state, of_containers
         )
         findings += found
-        self._fleet_state, found = self._fleet.update(
-            self._fleet_state, Rows.of(rows, self._fleet.index, heard_until_s)
-        )
+        self._fleet_state, found = self._fleet.update(self._fleet_state, of_containers)
         findings += found
         for finding in findings:
             if finding.cleared_at_s is None:
