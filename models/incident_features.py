@@ -29,7 +29,7 @@ POSITIONS = ("up", "stop")
 class Traces(NamedTuple):
     """What is remembered of ``n`` approaches with ``p`` detector positions (1 or 2); float32.
 
-    `usual` is ``(n, p, KINDS, HOURS, 4)``: mean count a minute, occupancy, speed, and minutes that taught them.
+    `usual` is ``(KINDS, HOURS, n, p, 4)``: mean count a minute, occupancy, speed, and minutes that taught them.
     `spread` is ``(n, p, 2)``: mean square of occupancy and of speed about the usual. `recent` is ``(n, p, k)``, means
     over the last minutes, and `stored` ``(n, windows)``, vehicles a minute that went in and did not come out.
     """
@@ -40,12 +40,21 @@ class Traces(NamedTuple):
     stored: Singles
 
 
+class Usual(NamedTuple):
+    """What is usual now, ``(m,)``: count a minute, occupancy, speed, and whether enough minutes taught it."""
+
+    count: Singles
+    occupancy: Singles
+    speed: Singles
+    trusted: Booleans
+
+
 def no_traces(n: int, positions: int) -> Traces:
     """Return the traces of approaches never heard of."""
     spread = np.empty((n, positions, 2), np.float32)
     spread[..., 0], spread[..., 1] = 0.02**2, 6.0**2
     return Traces(
-        np.zeros((n, positions, KINDS, HOURS, _USUAL), np.float32),
+        np.zeros((KINDS, HOURS, n, positions, _USUAL), np.float32),
         spread,
         np.zeros((n, positions, _RECENT), np.float32),
         np.zeros((n, _W), np.float32),
@@ -79,7 +88,7 @@ def observe(
     count: Sequence[Floats],
     occupancy: Sequence[Floats],
     speed: Sequence[Floats],
-) -> tuple[Singles, Booleans]:
+) -> tuple[Singles, Booleans, list[Usual]]:
     """Take one reading of some approaches into the recent means, and return what speaks for an incident.
 
     `traces` is changed in place; its usual profile is not (`learn` does that).
@@ -101,15 +110,19 @@ def observe(
         ``(m, len(feature_names))``, float32; 0 where nothing is known.
     known
         ``(m,)``, whether any detector tells anything.
+    usual
+        What is usual now at each position, for `learn`.
     """
     positions = traces.recent.shape[1]
     columns: list[Floats] = []
     known = np.zeros(len(e), np.bool_)
     keep = [np.exp(-minutes / window).astype(np.float32) for window in (*WINDOWS_MIN, LONG_MIN)]
     flows = []
+    usual: list[Usual] = []
     for p in range(positions):
         c, o, v = (np.asarray(one[p], np.float32) for one in (count, occupancy, speed))
-        usual_c, usual_o, usual_v, trusted = usual_now(traces.usual[:, p], e, kind, hour)
+        usual.append(usual_now(traces.usual[:, :, :, p], e, kind, hour))
+        usual_c, usual_o, usual_v, trusted = usual[p]
         tells = np.isfinite(c) & np.isfinite(o)
         stands = tells & (o > 0.3) & (c <= 1)
         known |= tells
@@ -155,7 +168,7 @@ def observe(
             stored[:, w] = keep[w] * stored[:, w] + (1 - keep[w]) * (flows[0] - flows[1])
             columns.append(stored[:, w] / scale)
         traces.stored[e] = stored
-    return np.stack(columns, axis=1).astype(np.float32), known
+    return np.stack(columns, axis=1).astype(np.float32), known, usual
 
 
 def learn(
@@ -167,11 +180,12 @@ def learn(
     count: Sequence[Floats],
     occupancy: Sequence[Floats],
     speed: Sequence[Floats],
+    usual_here: Sequence[Usual],
 ) -> None:
     """Let one reading of approaches where all is well teach what is usual; `traces` is changed in place."""
     for p in range(traces.recent.shape[1]):
         c, o, v = (np.asarray(one[p], np.float32) for one in (count, occupancy, speed))
-        _, usual_o, usual_v, trusted = usual_now(traces.usual[:, p], e, kind, hour)
+        _, usual_o, usual_v, trusted = usual_here[p]
         tells = np.isfinite(c) & np.isfinite(o)
         has_speed = tells & np.isfinite(v) & (c > 0)
         step = np.float32(1 / 1500.0)
@@ -182,9 +196,9 @@ def learn(
         spread[:, 1] = np.maximum(spread[:, 1] + step * (gap_v - spread[:, 1]), 1.0)
         traces.spread[e, p] = spread
         low, high, share = _slots(hour)
-        usual = traces.usual[:, p]
+        usual = traces.usual[:, :, :, p]
         for slot, part in ((low, 1 - share), (high, share)):
-            old = usual[e, kind, slot]
+            old = usual[kind, slot, e]
             gain = np.where(tells, part * minutes, 0.0).astype(np.float32)
             weight = np.minimum(old[:, 3] + gain, _PROFILE_MIN)
             rate = gain / np.maximum(weight, 1e-6)
@@ -193,10 +207,10 @@ def learn(
             first = has_speed & (old[:, 2] == 0)
             old[:, 2] += np.where(first, v, np.where(has_speed, rate * (np.nan_to_num(v) - old[:, 2]), 0.0))
             old[:, 3] = weight
-            usual[e, kind, slot] = old
+            usual[kind, slot, e] = old
 
 
-def usual_now(usual: Singles, e: Integers, kind: Integers, hour: Floats) -> tuple[Singles, Singles, Singles, Booleans]:
+def usual_now(usual: Singles, e: Integers, kind: Integers, hour: Floats) -> Usual:
     """Return usual count a minute, occupancy, speed, and whether enough minutes taught them, ``(m,)`` each.
 
     Hours are interpolated. An hour that this kind of day has not taught yet is taken from the other kind, and is not
@@ -206,13 +220,14 @@ def usual_now(usual: Singles, e: Integers, kind: Integers, hour: Floats) -> tupl
     total: Singles = np.zeros((len(e), 3), np.float32)
     trusted = np.ones(len(e), np.bool_)
     for slot, part in ((low, 1 - share), (high, share)):
-        mine, other = usual[e, kind, slot], usual[e, 1 - kind, slot]
-        taught = mine[:, 3] >= _TRUSTED_MIN
-        use = np.where(taught[:, None], mine, other)
+        use = usual[kind, slot, e]
+        taught = use[:, 3] >= _TRUSTED_MIN
+        new = np.flatnonzero(~taught)
+        use[new] = usual[1 - kind[new], slot[new], e[new]]
         total += part[:, None].astype(np.float32) * use[:, :3]
         trusted &= taught
     speed = np.where(total[:, 2] > 0, total[:, 2], 30.0)
-    return total[:, 0], total[:, 1], speed, trusted
+    return Usual(total[:, 0], total[:, 1], speed, trusted)
 
 
 def _slots(hour: Floats) -> tuple[Integers, Integers, Floats]:

@@ -10,7 +10,7 @@ from city.errors import BadInput
 from city.findings import Evidence, Finding, finding_id
 from models.contract import index_of
 from models.incident_evidence import TREES_ONE, TREES_TWO
-from models.incident_features import Singles, Traces, feature_names, learn, no_traces, observe
+from models.incident_features import Singles, Traces, Usual, feature_names, learn, no_traces, observe
 from models.incident_trees import Trees
 from models.local_days import LocalDays
 from models.parameters import check_finite_and_positive
@@ -192,7 +192,7 @@ class IncidentModel:
         occupancies = [one[1] for one in values]
         speeds = [np.where(one[0] > 0, one[2], np.nan) for one in values]
         traces = Traces(s.usual, s.spread, s.recent, s.stored)
-        features, known = observe(traces, e, kind, hour, minutes, counts, occupancies, speeds)
+        features, known, usual = observe(traces, e, kind, hour, minutes, counts, occupancies, speeds)
         s.at_s[e] = at_s
         well = np.isnan(s.raised_at_s[e]) & ~(features[:, self._at["up_occupancy_7"]] > 4)
         well &= ~(features[:, self._at["up_count_7"]] < -4) & (s.evidence[e] < self.parameters.clear_at)
@@ -200,6 +200,7 @@ class IncidentModel:
         learn(
             traces, e[k], kind[k], hour[k], length_min[k],
             [one[k] for one in counts], [one[k] for one in occupancies], [one[k] for one in speeds],
+            [Usual(*(column[k] for column in one)) for one in usual],
         )  # fmt: skip
         return features, known
 
@@ -235,19 +236,19 @@ class IncidentModel:
         self._end(s, e[ends], at_s[ends], "Traffic is as usual again.", findings)
         lasts = is_open & ~ends & (at_s - s.raised_at_s[e] >= p.lasts_s)
         self._end(s, e[lasts], at_s[lasts], "It has lasted so long that it is usual now.", findings)
-        s.usual[e[lasts]], s.evidence[e[lasts]] = 0.0, 0.0
+        s.usual[:, :, e[lasts]], s.evidence[e[lasts]] = 0.0, 0.0
 
     def _odd(self, features: Singles) -> Booleans:
         """Return whether anything is odd enough to look closer: most minutes of a city are not."""
         at = self._at
-        odd: Booleans = features[:, at["up_count_7"]] < -0.8
-        odd |= features[:, at["up_occupancy_3"]] > 1.5
-        odd |= features[:, at["up_speed_7"]] < -0.8
-        odd |= features[:, at["up_no_vehicles_run"]] > 3
+        odd: Booleans = features[:, at["up_count_7"]] < -1.0
+        odd |= features[:, at["up_occupancy_3"]] > 2
+        odd |= features[:, at["up_speed_7"]] < -1.2
+        odd |= features[:, at["up_no_vehicles_run"]] > 4
         if self.positions == 2:
-            odd |= features[:, at["stored_7"]] > 0.4
-            odd |= features[:, at["stop_count_7"]] < -0.8
-            odd |= features[:, at["stop_speed_7"]] < -0.8
+            odd |= features[:, at["stored_7"]] > 0.6
+            odd |= features[:, at["stop_count_7"]] < -1.0
+            odd |= features[:, at["stop_speed_7"]] < -1.2
         return odd
 
     def _severity(self, features: Singles) -> Floats:

@@ -29,7 +29,9 @@ def folder(tmp_path_factory) -> Path:
         "approach": np.tile(["b1", "a1"], 1440 * days),
     }
     for where in ("up", "stop"):
-        columns |= {f"{where}_count": count.ravel(), f"{where}_occupancy_ratio": occupancy.ravel()}
+        # What stands behind a blocked lane covers the detector upstream; nobody comes to the stop line.
+        covered = occupancy if where == "up" else np.where(occupancy == 1.0, 0.0, occupancy)
+        columns |= {f"{where}_count": count.ravel(), f"{where}_occupancy_ratio": covered.ravel()}
         columns |= {f"{where}_speed_kph": speed.ravel()}
     folder = tmp_path_factory.mktemp("junctions")
     write_table(folder / "minutes.parquet", columns)
@@ -41,7 +43,8 @@ def test_alarms_are_written_for_the_days_after_the_train_days(folder: Path, tmp_
     with pytest.raises(SystemExit) as done:
         main(["evaluate", "incidents", "--data", str(folder), "--train-days", "0-0", "--alarms", str(out)])
     assert done.value.code == 0
-    (alarm,) = csv.DictReader(out.open())
+    with out.open() as file:
+        (alarm,) = csv.DictReader(file)
     assert (alarm["day"], alarm["approach"]) == ("1", "b1")
     assert 600 <= int(alarm["raised_minute"]) <= 605
     assert 660 <= int(alarm["cleared_minute"]) <= 675
@@ -62,12 +65,12 @@ def test_train_days_that_are_no_range_are_refused(folder: Path, tmp_path: Path, 
         main(
             ["evaluate", "incidents", "--data", str(folder), "--train-days", days, "--alarms", str(tmp_path / "o.csv")]
         )
-    assert done.value.code == 2
+    assert done.value.code == 3
     assert "--train-days" in capsys.readouterr().err
 
 
 def test_a_folder_without_minutes_is_refused(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit) as done:
         main(["evaluate", "incidents", "--data", str(tmp_path), "--alarms", str(tmp_path / "o.csv")])
-    assert done.value.code == 2
+    assert done.value.code == 3
     assert "minutes.parquet" in capsys.readouterr().err
