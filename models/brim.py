@@ -45,14 +45,14 @@ class Brim(NamedTuple):
 
 
 def woken(brim: Brim, level: Floats) -> Floats:
-    """Return the belief about containers of which only the level is known, ``(m, 4, BINS)``: no bags yet.
+    """Return the belief about containers of which only the level is known, ``(m, 4, BINS)``, float32: no bags yet.
 
     Parameters
     ----------
     level
         ``(m,)``, ratio.
     """
-    belief = np.zeros((len(level), 4, BINS))
+    belief = np.zeros((len(level), 4, BINS), np.float32)
     near, room = _near(level), brim.has_room()
     belief[:, ROOM], belief[:, FULL] = near * room, near * (1 - room)
     return belief
@@ -66,16 +66,15 @@ def elapsed(brim: Brim, belief: Floats, elapsed_s: Floats, level: Floats) -> Flo
     elapsed_s, level
         ``(m,)``; how long, s, and the level, ratio, about which a container that settled is looked for again.
     """
-    goes = -np.expm1(-elapsed_s / brim.lies_s)[:, None]
-    settles = -np.expm1(-brim.resettles_per_day * elapsed_s / 86_400.0)[:, None]
-    near, room = _near(level), brim.has_room()
-    after = np.empty_like(belief)
-    with_bags = {bags: belief[:, ROOM + bags] + belief[:, FULL + bags] for bags in (0, 1)}
-    total = {bags: one.sum(axis=1, keepdims=True) for bags, one in with_bags.items()}
+    goes = -np.expm1(-elapsed_s / brim.lies_s)[:, None].astype(belief.dtype)
+    settles = -np.expm1(-brim.resettles_per_day * elapsed_s / 86_400.0)[:, None].astype(belief.dtype)
+    near, room = _near(level).astype(belief.dtype), brim.has_room().astype(belief.dtype)
+    total = belief.sum(axis=2)
+    after = belief * (1 - settles)[:, None]
     for bags in (0, 1):
-        again = settles * total[bags] * near
-        after[:, ROOM + bags] = (1 - settles) * belief[:, ROOM + bags] + again * room
-        after[:, FULL + bags] = (1 - settles) * belief[:, FULL + bags] + again * (1 - room)
+        again = settles * (total[:, ROOM + bags] + total[:, FULL + bags])[:, None] * near
+        after[:, ROOM + bags] += again * room
+        after[:, FULL + bags] += again * (1 - room)
     for place in (ROOM, FULL):
         taken = goes * after[:, place + 1]
         after[:, place] += taken
@@ -114,7 +113,7 @@ def seen(brim: Brim, belief: Floats, fill: Floats) -> Floats:
     gauss = np.exp(-0.5 * ((read - LEVELS) / brim.level_sd) ** 2) * (_READ_TO / (brim.level_sd * 2.5066282746310002))
     likely = np.where(read >= _CAPPED_FROM, ndtr((LEVELS - _CAPPED_FROM) / brim.level_sd), gauss)
     likely = (1 - brim.level_outliers) * likely + brim.level_outliers * _READ_TO
-    weighed = belief * likely[:, None, :]
+    weighed = belief * likely.astype(belief.dtype)[:, None, :]
     known: Floats = weighed / weighed.reshape(len(weighed), 4 * BINS).sum(axis=1)[:, None, None]
     return known
 
@@ -133,7 +132,7 @@ def _risen(brim: Brim, belief: Floats, lids: Floats, mean_rise: Floats) -> Float
     edges = np.maximum(np.arange(_RISES) - 0.5, 0.0) * (3 * STEP) / mean_rise[:, None]
     at_most = 1 - np.exp(-edges) * (1 + edges * (1 + edges / 2))
     by = np.diff(at_most, axis=1, append=1.0)
-    room = brim.has_room()
+    by, room = by.astype(belief.dtype), brim.has_room().astype(belief.dtype)
     for bags in (0, 1):
         before = belief[:, ROOM + bags]
         # Where there was room at one level, there is room at a higher one with the ratio of what each says.

@@ -143,9 +143,9 @@ class DumpingModel:
     def _moved_on(self, s: DumpingState, e: Integers, at_s: Floats) -> Floats:
         p = self.parameters
         elapsed_s = np.maximum(np.nan_to_num(at_s - s.believed_at_s[e]), 0.0)
-        clutter = (s.clutter[e] + p.clutter_share * p.clutter_weight) / (s.frames[e] + p.clutter_weight)
+        clutter = self._clutter(s, e)
         rate = np.full(len(e), p.dumps_per_day)
-        belief = self._piles.moved_on(s.belief[e].astype(np.float64), elapsed_s, clutter, self._steady(s, e), rate)
+        belief = self._piles.moved_on(s.belief[e], elapsed_s, clutter, self._steady(s, e), rate)
         s.believed_at_s[e] = np.fmax(s.believed_at_s[e], at_s)
         spilled = s.spills[e] > 0
         if spilled.any():
@@ -178,6 +178,10 @@ class DumpingModel:
         if emptied.any():
             self._emptied(s, e[emptied], at_s[emptied])
 
+    def _clutter(self, s: DumpingState, e: Integers) -> Floats:
+        p = self.parameters
+        return (s.clutter[e] + p.clutter_share * p.clutter_weight) / (s.frames[e] + p.clutter_weight)
+
     def _steady(self, s: DumpingState, e: Integers) -> Floats:
         p = self.parameters
         return (s.steady[e] + p.steady_share * p.steady_weight) / (s.filmed[e] + p.steady_weight)
@@ -185,7 +189,9 @@ class DumpingModel:
     def _emptied(self, s: DumpingState, e: Integers, at_s: Floats) -> None:
         e, at_s = e[s.belief[e, 0, 0] < 1], at_s[s.belief[e, 0, 0] < 1]
         belief = self._moved_on(s, e, at_s)
-        goes = np.where(self._is_seen(s, e, at_s), self.parameters.cleared_with_emptying, 1.0)[:, None]
+        goes = np.where(self._is_seen(s, e, at_s), np.float32(self.parameters.cleared_with_emptying), np.float32(1.0))[
+            :, None
+        ]
         belief[:, 0] += goes * belief[:, 1:].sum(axis=1)
         belief[:, 1:] *= 1 - goes[:, None]
         s.belief[e] = belief
@@ -287,7 +293,8 @@ class DumpingModel:
         s.steady[e[brief]] = np.maximum(s.steady[e[brief]] - frames, 0.0)
         s.filmed[e[brief]] = np.maximum(s.filmed[e[brief]] - frames, s.steady[e[brief]])
         self._clear(s, e[over], at_s[over], "It is no longer there.", findings)
-        enough = np.where(self._is_seen(s, e, at_s), p.raise_at, p.raise_unseen_at)
+        odds = p.raise_at / (1 - p.raise_at) * (1 + self._clutter(s, e) / p.doubt_share)
+        enough = np.where(self._is_seen(s, e, at_s), odds / (1 + odds), p.raise_unseen_at)
         for i, at, sure in zip(*(one[~is_open & (there >= enough)] for one in (e, at_s, there)), strict=True):
             if at < s.quiet_until_s[i]:
                 continue

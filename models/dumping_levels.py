@@ -60,7 +60,7 @@ class LevelReader:
         i = np.flatnonzero(wakes | stays)
         full, bags = np.zeros(len(slot)), np.zeros(len(slot))
         if len(i):
-            belief = s.brim[slot[i]].astype(np.float64)
+            belief = s.brim[slot[i]]
             new = wakes[i]
             belief[new] = woken(self._brim, starts[i[new]])
             belief = elapsed(self._brim, belief, np.where(new, 0.0, passed_s[i]), level[i])

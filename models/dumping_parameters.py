@@ -16,6 +16,9 @@ class DumpingParameters:
     ----------
     raise_at, clear_at
         Probability that waste lies there, from which a finding is raised, and below which it is over.
+    doubt_share
+        Where clutter stands for this share of the time, twice the odds of waste are asked for; where it stands for
+        twice as long, thrice. How long clutter stays is known worst where there is much of it.
     raise_unseen_at
         The same where no camera looks, and overflow is told from levels and lid openings.
     sure_of_cause
@@ -77,7 +80,8 @@ class DumpingParameters:
     """
 
     raise_at: float = 0.95
-    raise_unseen_at: float = 0.5
+    doubt_share: float = 0.03
+    raise_unseen_at: float = 0.6
     clear_at: float = 0.1
     sure_of_cause: float = 0.65
     refractory_s: float = 3600.0

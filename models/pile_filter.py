@@ -30,7 +30,8 @@ class PileFilter:
     def __init__(self, parameters: DumpingParameters) -> None:
         p = self._parameters = parameters
         self._seen = seen_given_there((p.sight, p.sight_poor), p.occluded, p.steady) ** p.frame_weight
-        self._arrives = size_of_a_dump(p.bags_per_dump)
+        self._seen = self._seen.astype(np.float32)
+        self._arrives = size_of_a_dump(p.bags_per_dump).astype(np.float32)
 
     def moved_on(
         self, belief: Floats, elapsed_s: Floats, clutter: Floats, steady: Floats, dumps_per_day: Floats
@@ -43,13 +44,15 @@ class PileFilter:
             ``(m,)``; share of the time with clutter, share of the piles that are seen steadily, rate of dumping.
         """
         p = self._parameters
-        stays = np.exp(-elapsed_s / p.clutter_lasts_s)[:, None, None]
-        usual = np.column_stack([1 - clutter, *(one * clutter for one in CLUTTER_SIZES)])
+        exact = belief.dtype
+        stays = np.exp(-elapsed_s / p.clutter_lasts_s)[:, None, None].astype(exact)
+        usual = np.column_stack([1 - clutter, *(one * clutter for one in CLUTTER_SIZES)]).astype(exact)
         belief = stays * belief + (1 - stays) * belief.sum(axis=2, keepdims=True) * usual[:, None, :]
-        gone = -np.expm1(-elapsed_s / p.lies_s)[:, None]
+        gone = -np.expm1(-elapsed_s / p.lies_s)[:, None].astype(exact)
         belief[:, 0] += gone * belief[:, 1:].sum(axis=1)
         belief[:, 1:] *= 1 - gone[:, None]
-        dumped = -np.expm1(-dumps_per_day * elapsed_s / DAY_S)[:, None]
+        dumped = -np.expm1(-dumps_per_day * elapsed_s / DAY_S)[:, None].astype(exact)
+        steady = steady.astype(exact)
         new = (dumped * belief[:, 0])[:, None, :] * self._arrives[:, None]
         belief[:, DUMPED] += (1 - steady[:, None, None]) * new
         belief[:, DUMPED_STEADY] += steady[:, None, None] * new
@@ -58,7 +61,8 @@ class PileFilter:
 
     def with_bags_left(self, belief: Floats, chance: Floats, steady: Floats) -> Floats:
         """Return the beliefs after each site got another bag with the probability `chance`, ``(m,)``."""
-        belief, share, steady = belief.copy(), chance[:, None], steady[:, None]
+        exact = belief.dtype
+        belief, share, steady = belief.copy(), chance[:, None].astype(exact), steady[:, None].astype(exact)
         for group in (DUMPED, DUMPED_STEADY, LEFT, LEFT_STEADY):
             for k in range(group.stop - 1, group.start, -1):
                 belief[:, k] += share * belief[:, k - 1]
