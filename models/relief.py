@@ -76,7 +76,8 @@ def relief(
     Parameters
     ----------
     timing
-        The plan that runs now. None assumes one plan all day, made for the busiest hours of morning and afternoon.
+        The plan that runs now. None assumes the best single plan all day, so that no saving is promised which a
+        poor plan of our own invention made.
     phase
         Phase of each approach; None = opposing approaches together.
 
@@ -114,9 +115,8 @@ def relief(
     if phase is None:
         assumed.append("opposing approaches have green together, turning traffic gives way")
     if timing is None:
-        assumed.append(
-            f"one fixed plan all day, {now.cycle_s:g} s with greens of {', '.join(f'{g:g}' for g in now.green_s)} s"
-        )
+        greens = ", ".join(f"{one:g}" for one in now.green_s)
+        assumed.append(f"one fixed plan all day, the best there is: {now.cycle_s:g} s with greens of {greens} s")
     return Relief(
         tuple(
             tuple(a.id for a, its in zip(approaches, phases, strict=True) if its == one)
@@ -158,10 +158,9 @@ def _flows(approaches: Sequence[ApproachCounts]) -> tuple[Floats, Integers, Inte
 
 
 def _assumed_timing(demand: Demand, p: SignalParameters) -> Timing:
-    morning, afternoon = slice(0, 12), slice(12, 24)
-    busiest = sorted({demand.of_hours(morning).busiest_hour(), 12 + demand.of_hours(afternoon).busiest_hour()})
-    flow = np.concatenate([demand.flow[demand.known[:, h], h] for h in busiest]).mean(axis=0)
-    return best_timing(Demand(flow[None, None, :], demand.saturation, demand.phase), slice(0, 1), p)
+    """Return the best of all single plans: whatever runs all day is no better, and the saving no smaller."""
+    whole = choose_plans(demand, p, most=1, least_days=MIN_WORKDAYS)
+    return max(whole, key=lambda one: one.until_hour - one.from_hour).timing
 
 
 def _advice(

@@ -136,9 +136,10 @@ function drawRelief(target, relief, path, query, message) {
 const span = (plan) => `${String(plan.fromHour).padStart(2, "0")}–${String(plan.untilHour).padStart(2, "0")} h`;
 const service = (level, delayS) => [badge(level === "E" || level === "F" ? "urgent" : level === "D" ? "watch" : "ok", level), ` ${measure(delayS, "s")}`];
 
+const both = (now, then) => [el("span", { class: "now" }, "now ", now), el("span", { class: "then" }, "then ", then)];
+
 function planTable(relief) {
   const greens = (plan, name) => relief.phases.map((phase) => number(plan.approaches.find((one) => phase.includes(one.name))[name])).join(" + ");
-  const both = (now, then) => [el("span", { class: "now" }, "now ", now), el("span", { class: "then" }, "then ", then)];
   return el("table", { class: "plans" },
     el("caption", { class: "quiet" }, `Workdays. Green in seconds, in the order ${listing(relief.phases.map((phase) => phase.join(" and ")))}.`),
     el("thead", {}, el("tr", {}, ["Hours", "Cycle: green", "Delay", "Saves per vehicle"].map((head) => el("th", { scope: "col" }, head)))),
@@ -150,11 +151,13 @@ function planTable(relief) {
 }
 
 function greenTable(plan) {
-  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Approaches ${span(plan)}` }, el("table", {},
-    el("thead", {}, el("tr", {}, ["Approach", "vehicles/h", "v/c now", "then", "Delay now", "then"].map((head) => el("th", { scope: "col" }, head)))),
+  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Approaches ${span(plan)}` }, el("table", { class: "plans" },
+    el("thead", {}, el("tr", {}, ["Approach", "Vehicles/h", "v/c at most", "Delay"].map((head) => el("th", { scope: "col" }, head)))),
     el("tbody", {}, plan.approaches.map((one) => el("tr", {},
-      el("th", { scope: "row" }, one.name), el("td", {}, number(one.flow)), el("td", {}, number(one.saturationNow, 2)), el("td", {}, number(one.saturationThen, 2)),
-      el("td", {}, service(one.levelNow, one.delayNowS)), el("td", {}, service(one.levelThen, one.delayThenS)))))));
+      el("th", { scope: "row", class: "long" }, one.name),
+      el("td", {}, number(one.flow)),
+      el("td", {}, both(number(one.saturationNow, 2), number(one.saturationThen, 2))),
+      el("td", {}, both(service(one.levelNow, one.delayNowS), service(one.levelThen, one.delayThenS))))))));
 }
 
 function timingForm(target, relief, path, query, message) {
