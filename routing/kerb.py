@@ -100,6 +100,8 @@ class Kerbs:
         xy = local_metres(np.atleast_1d(lon), np.atleast_1d(lat), self._origin)
         if not np.isfinite(xy).all():
             raise BadInput("A coordinate that is not a number has no nearest street.", "Give lon and lat in degrees.")
+        if not len(xy):
+            return np.empty(0, dtype=np.int64), np.empty(0)
         piece, along, away_m = self._nearest(xy)
         edge = self._edge[piece]
         share = np.clip((self._before_m[piece] + along * self._length_m[piece]) / self._drawn_m[edge], 0.0, 1.0)

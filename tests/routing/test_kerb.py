@@ -94,6 +94,13 @@ def test_no_coordinate_has_no_kerb() -> None:
         NETWORK.kerbs.snap([np.nan], [LAT])
 
 
+def test_no_places_are_no_points_and_an_empty_matrix() -> None:
+    points, away_m = NETWORK.kerbs.snap([], [])
+    assert len(points) == len(away_m) == 0
+    assert TravelTimes(NETWORK).matrix(points).duration_s.shape == (0, 0)
+    assert TravelTimes(NETWORK).ways([]) == []
+
+
 def test_in_a_real_city_ways_say_what_the_matrix_says_and_end_where_they_should() -> None:
     network = read_osm(require("shared-data") / "osm" / "heidelberg.test.osm.pbf")
     rng = np.random.default_rng(4)
