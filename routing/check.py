@@ -21,11 +21,12 @@ _METRES = 5.0
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What is wrong with a plan (nothing: it is valid), and its size recomputed."""
+    """What is wrong with a plan (nothing: it is valid), its size recomputed, and its cost in the problem's prices."""
 
     violations: list[str]
     distance_m: float
     duration_s: float
+    cost: float = 0.0
 
     @property
     def valid(self) -> bool:
@@ -40,8 +41,9 @@ def check_plan(
 
     Each job stands in one round or, with a reason, among the unserved; its truck is of the right kind and stream; no
     volume and no payload is exceeded between unloadings; trucks unload before they go home, within opening hours;
-    windows and shifts hold; no stop is reached or left earlier than possible; distances and durations are right; and
-    in a changed plan what is driven, and the stop that each truck is committed to, are as they were.
+    windows, times to keep away, times of too much wind, breaks, shifts and a day's volume hold; no stop is reached or
+    left earlier than possible; distances and durations are right; and in a changed plan what is driven, and the stop
+    that each truck is committed to, are as they were.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def check_plan(
     """
     checker = _Checker(plan, problem, progress, before)
     checker.check()
-    return CheckReport(checker.violations, checker.distance_m, checker.duration_s)
+    return CheckReport(checker.violations, checker.distance_m, checker.duration_s, checker.cost)
 
 
 class _Checker:
@@ -79,6 +81,7 @@ class _Checker:
         self.violations: list[str] = []
         self.distance_m = 0.0
         self.duration_s = 0.0
+        self.cost = 0.0
 
     def check(self) -> None:
         self._check_jobs()
@@ -110,7 +113,7 @@ class _Checker:
             self._demand(accounted, f"job {job} is neither in a round nor among the unserved")
 
     def _numbers_are_numbers(self, one: Round) -> bool:
-        numbers = [one.distance_m, one.duration_s]
+        numbers = [one.distance_m, one.duration_s, *(moment for pause in one.breaks for moment in pause)]
         for stop in one.stops:
             numbers += [stop.lon, stop.lat, stop.arrive_s, stop.leave_s, stop.volume_m3, stop.load_kg]
         holds = all(math.isfinite(number) for number in numbers)
@@ -136,6 +139,7 @@ class _Checker:
         self._check_times(one, frozen, duration_s)
         settled = self._settled(one, frozen)
         self._check_shift(one, truck, settled)
+        self._check_breaks(one, truck, settled)
         self._check_stops(one, truck, settled)
         self._check_load(one, truck, frozen, settled)
 
@@ -144,6 +148,8 @@ class _Checker:
         lasts_s = one.stops[-1].leave_s - one.stops[0].leave_s
         self.distance_m += total_m
         self.duration_s += lasts_s
+        rested_s = sum(until - since for since, until in one.breaks)
+        self.cost += self.problem.prices.metre * total_m + self.problem.prices.second * (lasts_s - rested_s)
         wrong = abs(total_m - one.distance_m) > _METRES + 1e-3 * total_m
         unheard = one.truck in self.rounds_before and one.truck not in self.reports
         self._demand(
@@ -197,25 +203,70 @@ class _Checker:
             )
             if at + 1 < frozen:
                 continue
+            pauses = _within(one.breaks, stop.leave_s, next_.arrive_s)
+            rested_s = sum(until - since for since, until in pauses)
             self._demand(
-                next_.arrive_s >= stop.leave_s + duration_s[at] - _SECONDS,
+                next_.arrive_s >= stop.leave_s + duration_s[at] + rested_s - _SECONDS,
                 f"truck {one.truck} is at stop {at + 1} ({next_.place}) sooner than it can drive there",
             )
+            goes_s = stop.leave_s
+            for since, until in pauses:
+                self._demand(since <= goes_s + _SECONDS, f"truck {one.truck} breaks off its way to {next_.place}")
+                goes_s = until
             if next_.kind != "end":
-                self._check_stay(one.truck, next_)
+                self._check_stay(one.truck, next_, one.breaks)
 
-    def _check_stay(self, truck: str, stop: Stop) -> None:
+    def _check_stay(self, truck: str, stop: Stop, breaks: Sequence[tuple[float, float]] = ()) -> None:
         earliest_s, stay_s = -math.inf, 0.0
+        closed: list[tuple[float, float]] = []
         if stop.kind == "unload" and stop.place in self.sites:
             site = self.sites[stop.place]
             earliest_s, stay_s = self.problem.day_start_s + site.opens_hour * 3600.0, site.unloading_s
         elif stop.job in self.jobs:
             job = self.jobs[stop.job]
             earliest_s, stay_s = -math.inf if job.earliest_s is None else job.earliest_s, job.service_s
-        soonest_s = max(stop.arrive_s, earliest_s) + stay_s
+            closed = list(job.avoid)
+            if job.kind == "empty":
+                closed += self.problem.no_lifting
+        pauses = _within(breaks, stop.arrive_s, stop.leave_s)
+        rested_s = max([stop.arrive_s, *(until for _, until in pauses)])
+        begin_s = stop.leave_s - stay_s
         self._demand(
-            stop.leave_s >= soonest_s - _SECONDS, f"truck {truck} leaves {stop.place} before it can be done there"
+            begin_s >= max(rested_s, earliest_s) - _SECONDS,
+            f"truck {truck} leaves {stop.place} before it can be done there",
         )
+        for since, until in closed:
+            self._demand(
+                stop.leave_s <= since + _SECONDS or begin_s >= until - _SECONDS,
+                f"truck {truck} works at {stop.place} when nobody may",
+            )
+
+    def _check_breaks(self, one: Round, truck: Truck, settled: int) -> None:
+        who = f"truck {truck.id}"
+        shift_s = self.problem.day_start_s + truck.shift_start_hour * 3600.0
+        due = [(self.problem.day_start_s + hour * 3600.0, minutes * 60.0) for hour, minutes in truck.breaks]
+        due = [one for one in due if shift_s < one[0] < shift_s + truck.shift_duration_s]
+        free_s = one.stops[max(0, settled - 1)].leave_s
+        moments = sorted({moment for stop in one.stops for moment in (stop.arrive_s, stop.leave_s)})
+        work_ends_s = max((stop.leave_s for stop in one.stops if stop.kind not in ("start", "end")), default=-math.inf)
+        for (_, until), (since, _) in pairwise(one.breaks):
+            self._demand(since >= until - _SECONDS, f"{who} has two breaks at once")
+        self._demand(len(one.breaks) <= len(due), f"{who} has {len(one.breaks)} breaks where {len(due)} are due")
+        later = [pause for pause in one.breaks if pause[0] >= free_s - _SECONDS]
+        # A break that fell due while the truck was bound to something else comes first.
+        wanted = [one for one in due if free_s <= one[0] <= work_ends_s]
+        self._demand(len(later) >= len(wanted), f"{who} misses a break")
+        for (due_s, lasts_s), (since, until) in zip(reversed(wanted), reversed(later), strict=False):
+            self._demand(abs(until - since - lasts_s) <= _SECONDS, f"{who} has a break of {until - since:.0f} s")
+            self._demand(since >= due_s - _SECONDS, f"{who} has its break before it is due")
+            passed = [moment for moment in moments if due_s + _SECONDS < moment < since - _SECONDS]
+            # Only another break may come between.
+            passed = [moment for moment in passed if not any(a <= moment <= b for a, b in one.breaks)]
+            self._demand(not passed, f"{who} goes on for {since - due_s:.0f} s after its break was due")
+        spans = [(a.leave_s, b.arrive_s) for a, b in pairwise(one.stops)] + [(s.arrive_s, s.leave_s) for s in one.stops]
+        for since, until in one.breaks:
+            inside = any(a - _SECONDS <= since and until <= b + _SECONDS for a, b in spans)
+            self._demand(inside, f"{who} has a break outside its round")
 
     def _check_shift(self, one: Round, truck: Truck, frozen: int) -> None:
         start_s = self.problem.day_start_s + truck.shift_start_hour * 3600.0
@@ -228,10 +279,12 @@ class _Checker:
             )
         # A truck that is late already can only be sent home.
         has_choice = any(stop.job for stop in one.stops[frozen:])
+        late_s = max(0.0, last.arrive_s - end_s)
         self._demand(
-            last.arrive_s <= end_s + _SECONDS or (frozen > 0 and not has_choice),
-            f"truck {truck.id} is home {last.arrive_s - end_s:.0f} s after its shift",
+            late_s <= truck.overtime_s + _SECONDS or (frozen > 0 and not has_choice),
+            f"truck {truck.id} is home {late_s:.0f} s after its shift",
         )
+        self.cost += self.problem.prices.overtime_second * late_s
 
     def _check_stops(self, one: Round, truck: Truck, frozen: int) -> None:
         streams = set()
@@ -272,8 +325,9 @@ class _Checker:
         self._demand(is_frozen or stop.leave_s <= closes_s + _SECONDS, f"{who} unloads after the site has closed")
 
     def _check_load(self, one: Round, truck: Truck, frozen: int, settled: int) -> None:
-        volume_m3 = load_kg = 0.0
+        volume_m3 = load_kg = day_m3 = 0.0
         aboard = False
+        most_m3 = math.inf if truck.volume_per_day_m3 is None else truck.volume_per_day_m3
         report = self.reports.get(one.truck)
         if report and one.truck not in self.rounds_before:
             volume_m3, load_kg = report.volume_m3, report.load_kg
@@ -289,7 +343,9 @@ class _Checker:
             elif stop.job in self.jobs:
                 volume_m3 += self.jobs[stop.job].volume_m3
                 load_kg += self.jobs[stop.job].load_kg
+                day_m3 += self.jobs[stop.job].volume_m3
                 aboard = True
+                self._demand(at < settled or day_m3 <= most_m3 + _AMOUNT, f"{who} has taken {day_m3:.2f} m3 in a day")
             if at >= settled:
                 if stop.kind == "end":
                     self._demand(not aboard, f"{who} goes home without unloading")
@@ -368,3 +424,8 @@ class _Checker:
     def _demand(self, holds: bool, violation: str) -> None:
         if not holds:
             self.violations.append(violation)
+
+
+def _within(breaks: Sequence[tuple[float, float]], from_s: float, until_s: float) -> list[tuple[float, float]]:
+    """Return the breaks that begin from one moment on and before another."""
+    return [pause for pause in breaks if from_s - _SECONDS <= pause[0] < until_s - _SECONDS]

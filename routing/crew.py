@@ -226,6 +226,17 @@ class Crew:
             visit.leave_s - visit.arrive_s - self._stay_s(visit.item) for visit in drive.visits if visit.item != HOME
         )
 
+    def idle_s(self, drive: Drive) -> float:
+        """Return the seconds of waiting, those that a break fills left out."""
+        work = sum(self._stay_s(visit.item) for visit in drive.visits if visit.item != HOME)
+        stays = sum(visit.leave_s - visit.arrive_s for visit in drive.visits)
+        inside = sum(
+            until - since
+            for since, until in drive.breaks
+            if any(visit.arrive_s <= since and until <= visit.leave_s for visit in drive.visits)
+        )
+        return stays - work - inside
+
     def last_unloading(self, outing: int) -> tuple[Floats, Floats]:
         """Return `(rows,)` seconds and metres from each row to the depot by the best site, unloading included.
 

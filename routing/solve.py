@@ -48,10 +48,22 @@ def plan_day(
     """
     deadline = Deadline(seconds, len(problem.jobs), timer)
     outings = [_whole_day(problem, truck) for truck in problem.trucks]
+    found = []
+    for crew in crews_of(problem, problem.jobs, outings, {}, {}):
+        found.append((crew, best_orders(crew, _orders_of(crew, start), deadline, seed, iterations)))
+    return plan_of_orders(problem, found)
+
+
+def crew_of_day(problem: CollectionProblem) -> Crew:
+    """Return all trucks and jobs of a day as one crew."""
+    return Crew(problem, problem.jobs, tuple(_whole_day(problem, truck) for truck in problem.trucks))
+
+
+def plan_of_orders(problem: CollectionProblem, found: Sequence[tuple[Crew, Sequence[Order]]]) -> Plan:
+    """Return the day plan of crews' orders, which fit."""
     rounds: list[Round] = []
     unserved: list[Unserved] = []
-    for crew in crews_of(problem, problem.jobs, outings, {}, {}):
-        orders = best_orders(crew, _orders_of(crew, start), deadline, seed, iterations)
+    for crew, orders in found:
         unserved += reasons(crew, orders)
         for outing, order in enumerate(orders):
             if order:

@@ -54,6 +54,7 @@ def search(
     iterations: int | None = None,
     keep_s: float = 0.0,
     timer: Callable[[], float] = time.perf_counter,
+    all_or_nothing: bool = False,
 ) -> list[Order]:
     """Return for each outing the order of its visits (see `Visit.item`), better than or as good as `start`.
 
@@ -69,6 +70,10 @@ def search(
         Seconds of `timer` to search; not looked at when `iterations` are given.
     keep_s
         Seconds that a job's move to another truck than its keeper must save.
+    timer
+        Tells seconds.
+    all_or_nothing
+        Give `start` back when not all must jobs can be done.
     """
     given = [list(order) for order in start]
     if not crew.jobs or not crew.outings:
@@ -77,8 +82,8 @@ def search(
     model = _Model(crew, keep_s, all_musts=True)
     if not model.types or not model.jobs:
         return given
-    found = _improve(model, given, seed, budget)
-    if found is None:
+    found = _improve(model, given, seed, budget, gives_up=not all_or_nothing)
+    if found is None and not all_or_nothing:
         # Not all that must be done can be, or not so soon: do what can.
         found = _improve(_Model(crew, keep_s, all_musts=False), given, seed, budget)
     return found or given
@@ -116,7 +121,9 @@ class _Budget:
         return used >= 1.0 or (gives_up and used >= _GIVE_UP and best_cost > _NOT_FITTING)
 
 
-def _improve(model: "_Model", start: Sequence[Order], seed: int, budget: _Budget) -> list[Order] | None:
+def _improve(
+    model: "_Model", start: Sequence[Order], seed: int, budget: _Budget, gives_up: bool = False
+) -> list[Order] | None:
     rng = pyvrp.RandomNumberGenerator(seed=seed)
     neighbours = compute_neighbours(model.plain, NeighbourhoodParams(num_neighbours=NEIGHBOURS))
     local = LocalSearch(model.data, rng, neighbours, PerturbationManager())
@@ -134,9 +141,7 @@ def _improve(model: "_Model", start: Sequence[Order], seed: int, budget: _Budget
     # Looking through all moves at each new best one costs most of a short search.
     params = pyvrp.IteratedLocalSearchParams(history_length=memory, exhaustive_on_best=False)
     algorithm = pyvrp.IteratedLocalSearch(model.data, penalties, local, first, params)
-    best = algorithm.run(
-        lambda cost: budget.is_over(cost, gives_up=model.all_musts), collect_stats=False, display=False
-    ).best
+    best = algorithm.run(lambda cost: budget.is_over(cost, gives_up), collect_stats=False, display=False).best
     return model.orders(best) if best.is_feasible() else None
 
 
