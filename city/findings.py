@@ -1,6 +1,6 @@
 """Findings of the detectors, and the incidents that the desk makes of them."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -21,8 +21,22 @@ FindingKind = Literal[
     "tilt",
     "fleet_silent",
 ]
-DumpingCause = Literal["overflow", "dumped", "unknown"]
+# What a round had better go around: the congestion of many days, and what blocks a road today.
+JAM_KINDS: frozenset[FindingKind] = frozenset({"congestion", "incident"})
+DumpingCause = Literal["unknown", "full", "jammed", "bulky", "misuse", "fault"]
+CauseGroup = Literal["overflow", "dumped", "unknown"]
 IncidentStatus = Literal["open", "confirmed", "dismissed", "closed"]
+
+
+DUMPING_CAUSES: tuple[DumpingCause, ...] = get_args(DumpingCause)
+_GROUPS: dict[str, CauseGroup] = {
+    "full": "overflow",
+    "jammed": "overflow",
+    "overflow": "overflow",
+    "bulky": "dumped",
+    "misuse": "dumped",
+    "dumped": "dumped",
+}
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +73,15 @@ def finding_id(kind: FindingKind, entity: str, raised_at_s: float) -> str:
     'dumping-k1-60'
     """
     return f"{kind}-{entity}-{raised_at_s:.0f}"
+
+
+def cause_group(cause: str) -> CauseGroup:
+    """Return what a cause of waste beside a container comes down to: no way in, left for another reason, or unknown.
+
+    >>> cause_group("jammed"), cause_group("bulky"), cause_group("fault"), cause_group("overflow")
+    ('overflow', 'dumped', 'unknown', 'overflow')
+    """
+    return _GROUPS.get(cause, "unknown")
 
 
 class Incident(msgspec.Struct, frozen=True):

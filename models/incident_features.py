@@ -1,7 +1,7 @@
 """What speaks for an incident on an approach: minutes of its detectors, each compared with what is usual there."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +41,9 @@ class Traces(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What is usual now, ``(m,)``: count a minute, occupancy, speed, and whether enough minutes taught it."""
+    """What is usual now, ``(m,)``: vehicles a minute, occupancy, speed, and whether enough minutes taught it."""
 
-    count: Singles
+    vehicles: Singles
     occupancy: Singles
     speed: Singles
     trusted: Booleans
@@ -114,7 +114,7 @@ def observe(
         What is usual now at each position, for `learn`.
     """
     positions = traces.recent.shape[1]
-    columns: list[Floats] = []
+    columns: list[npt.NDArray[Any]] = []
     known = np.zeros(len(e), np.bool_)
     keep = [np.exp(-minutes / window).astype(np.float32) for window in (*WINDOWS_MIN, LONG_MIN)]
     flows = []

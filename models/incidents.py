@@ -148,7 +148,7 @@ class IncidentModel:
 
     def update(self, state: IncidentState, rows: Rows) -> tuple[IncidentState, list[Finding]]:
         """Return the state after `rows` (the `QUANTITIES`), and the incidents that begin or end."""
-        s = IncidentState(*(one.copy() for one in state))
+        s = _copy(state)
         s.now_s[...] = rows.now_s
         findings: list[Finding] = []
         values = [[rows.value(name) for name in names] for names in QUANTITIES[: self.positions]]
@@ -170,7 +170,7 @@ class IncidentModel:
 
         For teaching: the same code computes features there and here.
         """
-        s = IncidentState(*(one.copy() for one in state))
+        s = _copy(state)
         kind, hour = self.local_days.of(rows.at_s - rows.interval_s / 2)
         columns = [[rows.value(name) for name in names] for names in QUANTITIES[: self.positions]]
         return s, self._observe(s, rows.entity, rows.at_s, rows.interval_s, kind, hour, columns)[0]
@@ -200,7 +200,7 @@ class IncidentModel:
         learn(
             traces, e[k], kind[k], hour[k], length_min[k],
             [one[k] for one in counts], [one[k] for one in occupancies], [one[k] for one in speeds],
-            [Usual(*(column[k] for column in one)) for one in usual],
+            [Usual(one.vehicles[k], one.occupancy[k], one.speed[k], one.trusted[k]) for one in usual],
         )  # fmt: skip
         return features, known
 
@@ -300,3 +300,7 @@ class IncidentModel:
             finding_id("incident", entity, raised), "incident", entity, raised, cause, 0.85, float(s.peak[i]),
             tuple(reasons), cleared_at_s,
         )  # fmt: skip
+
+
+def _copy(state: IncidentState) -> IncidentState:
+    return IncidentState._make(one.copy() for one in state)

@@ -68,7 +68,7 @@ def movement_delays_s(delay_s: Floats, approach: npt.ArrayLike, extra_s: npt.Arr
 
     NaN = unknown: the street network's own turn cost is to be used.
     """
-    delays: Floats = delay_s[np.asarray(approach, np.int64)] + extra_s
+    delays: Floats = delay_s[np.asarray(approach, np.int64)] + np.asarray(extra_s, np.float64)
     return delays
 
 
@@ -108,7 +108,7 @@ def peaks_to_avoid(
             busy = usual_v_c[i] > above
             edges = np.flatnonzero(np.diff(np.r_[False, busy, False].astype(np.int64)))
             windows += [
-                PeakWindow(place, approaches[i], int(a), int(b), float(usual_v_c[i, a:b].max()))
+                PeakWindow(place, approaches[int(i)], int(a), int(b), float(usual_v_c[i, a:b].max()))
                 for a, b in zip(edges[::2], edges[1::2], strict=True)
             ]
     return windows

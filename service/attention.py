@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from city.findings import Incident
+from city.findings import JAM_KINDS, Incident
 from city.plans import Plan, Proposal
 from city.register import Register
 from service.answers import AttentionAnswer, AttentionItem, EvidenceAnswer, IncidentAnswer
@@ -75,7 +75,7 @@ def urgency(incident: Incident) -> Literal["urgent", "watch"]:
     """Return how urgent an incident is: waste on the street is, a jam only when it is a bad one."""
     if incident.kind == "dumping":
         return "urgent"
-    if incident.kind == "congestion" and incident.severity >= _URGENT_SEVERITY:
+    if incident.kind in JAM_KINDS and incident.severity >= _URGENT_SEVERITY:
         return "urgent"
     return "watch"
 

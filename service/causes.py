@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from city.findings import Incident
+from city.findings import JAM_KINDS, Incident
 from city.plans import Plan, Proposal, Round
 from city.register import Register
 from routing.geometry import local_metres
@@ -104,7 +104,7 @@ class Causes:
         return not changed and self._now_s < known.until_s
 
     def _is_jam_on_the_way(self, incident: Incident, plan: Plan, progress: Mapping[str, RoundProgress]) -> bool:
-        if incident.kind != "congestion" or incident.cleared_at_s is not None or incident.status == "dismissed":
+        if incident.kind not in JAM_KINDS or incident.cleared_at_s is not None or incident.status == "dismissed":
             return False
         return any(_passes(one, progress.get(one.truck), incident, self._planning.jam_radius_m) for one in plan.rounds)
 

@@ -111,12 +111,12 @@ def read_junctions(folder: Path) -> Junctions:
     days, day_code = np.unique(day.astype(np.int64), return_inverse=True)
     order = np.argsort(np.array(approach.names, dtype=str)) if approach.names else np.zeros(0, np.int64)
     place = np.argsort(order)
-    at = (day_code * DAY_MINUTES + minute.astype(np.int64), place[approach.code] if len(approach.code) else [])
+    row, place_of = day_code * DAY_MINUTES + minute.astype(np.int64), place[approach.code] if len(day) else day_code
     values = {}
     for name in (*up, *stop):
         values[name] = np.full((len(days) * DAY_MINUTES, len(order)), np.nan)
         if name in table.numbers and len(day):
-            values[name][at] = table.numbers[name]
+            values[name][row, place_of] = table.numbers[name]
     return Junctions(tuple(int(one) for one in days), tuple(approach.names[i] for i in order), values)
 
 

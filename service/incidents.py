@@ -9,7 +9,7 @@ from city.register import Register
 
 # An emptying is something that happened, and a full container is planned for without asking anybody.
 INCIDENT_KINDS: frozenset[FindingKind] = frozenset(
-    {"dumping", "congestion", "silent", "stuck", "implausible", "blocked", "drift", "chatter", "tilt"}
+    {"dumping", "congestion", "incident", "silent", "stuck", "implausible", "blocked", "drift", "chatter", "tilt"}
 )
 _MAX_EVIDENCE = 8
 

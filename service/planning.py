@@ -13,7 +13,7 @@ import numpy as np
 
 from city.clock import Clock, local_midnight_s
 from city.errors import RondeError
-from city.findings import Incident
+from city.findings import JAM_KINDS, Incident
 from city.plans import Job, Plan, Proposal
 from city.register import Register
 from routing.congestion import ObservedApproach
@@ -384,7 +384,7 @@ class Planner:
         unserved = {one.job: one.reason for one in answer.plan.unserved}
         asked = {job.id: job.incident for job in running.request.new_jobs}
         served = {incident for job, incident in asked.items() if job not in unserved}
-        jams = [one for one in running.causes if one.kind == "congestion"]
+        jams = [one for one in running.causes if one.kind in JAM_KINDS]
         alone = answer.left_alone or before
         saved_s = alone.duration_s - answer.plan.duration_s
         relieved = bool(answer.left_alone_violations) or saved_s >= self._planning.min_gain_s

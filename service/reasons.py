@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from city.findings import Incident
+from city.findings import JAM_KINDS, Incident
 from city.plans import Plan, Stop
 from city.register import Register
 from service.sentences import clock_text, duration_text, place_name, signed_km, signed_minutes
@@ -11,6 +11,14 @@ from service.snapshot import Snapshot
 
 # A sentence that names more places than this is read by nobody.
 _NAMED = 3
+_WHAT = {
+    "overflow": "Overflow beside",
+    "full": "Overflow beside",
+    "jammed": "Bags before the jammed lid of",
+    "dumped": "Bulky waste beside",
+    "bulky": "Bulky waste beside",
+    "misuse": "Bags left beside",
+}
 
 
 def proposal_reason(
@@ -37,7 +45,7 @@ def proposal_reason(
     parts = [_dumping_part(register, snapshot, plan, one, zone) for one in dumpings[:_NAMED]]
     if more := len(dumpings) - _NAMED:
         parts += [f"{more} more place{'s' if more > 1 else ''} with waste beside the containers"] if more > 0 else []
-    jams = [one for one in causes if one.kind == "congestion"]
+    jams = [one for one in causes if one.kind in JAM_KINDS]
     if jams:
         names = " and ".join(place_name(register, one.entity) for one in jams)
         saving = f", which saves {duration_text(saved_s)}" if saved_s and saved_s > 0 else ""
@@ -46,7 +54,7 @@ def proposal_reason(
 
 
 def _dumping_part(register: Register, snapshot: Snapshot, plan: Plan, incident: Incident, zone: ZoneInfo) -> str:
-    what = {"overflow": "Overflow beside", "dumped": "Bulky waste beside"}.get(incident.cause, "Waste beside")
+    what = _WHAT.get(incident.cause, "Waste beside")
     place = place_name(register, incident.entity)
     deeds = []
     for truck, stop in _stops_for(plan, incident):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from city.findings import Incident
+from city.findings import JAM_KINDS, Incident
 from city.readings import ReadingKey
 from city.register import Register
 from simulation.planted import PlantedEvent
@@ -210,12 +210,12 @@ def score_dumpings(
 def score_jams(
     truth: Sequence[Interval] | None, incidents: Sequence[Incident], register: Register, from_s: float, until_s: float
 ) -> Detection:
-    """Compare congestion incidents with the planted blockages of approaches.
+    """Compare jams with the planted blockages of approaches.
 
     Found: an incident on the approach was open between the start and five minutes after the end. False: raised at a
     junction where none of the approaches was blocked (one minute before to fifteen after).
     """
-    raised = [i for i in incidents if i.kind == "congestion" and from_s <= i.raised_at_s <= until_s]
+    raised = [i for i in incidents if i.kind in JAM_KINDS and from_s <= i.raised_at_s <= until_s]
     if truth is None:
         return Detection(None, None, None, None, len(raised))
     junction = {a.id: a.junction for a in register.approaches.values()}

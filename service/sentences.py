@@ -6,7 +6,14 @@ from zoneinfo import ZoneInfo
 from city.findings import Incident
 from city.register import Register
 
-_CAUSES = {"overflow": "overflow", "dumped": "dumped", "unknown": "cause unknown"}
+_CAUSES = {
+    "full": "overflow: full",
+    "jammed": "overflow: jammed",
+    "bulky": "dumped: bulky waste",
+    "misuse": "dumped: left in spite of room",
+    "fault": "a fault of the sensor",
+    "unknown": "cause unknown",
+}
 _LEVELS = {0: "free", 1: "busy", 2: "slow", 3: "jammed", -1: "unknown"}
 
 
@@ -39,6 +46,7 @@ def incident_title(register: Register, incident: Incident) -> str:
     if incident.kind == "congestion":
         return f"Jam at {place}"
     return {
+        "incident": f"Road blocked at {place}",
         "full": f"Full: {place}",
         "silent": f"No readings from {place}",
         "stuck": f"Sensor stuck: {place}",
