@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -15,6 +16,7 @@ from city.register import Register
 from ingest.rows import rows_of
 from ledger import Entry
 from ledger.reader import LedgerReader
+from service.decision_rows import decision_rows
 from service.detectors import Detectors
 from service.incidents import IncidentBook
 from service.snapshot import Snapshot
@@ -33,7 +35,8 @@ class DetectionLoop:
     """One thread from the ledger to snapshot and desk.
 
     Everything that was in the ledger at the start is read before the service calls itself ready; a page shows how
-    far that is. Incidents found on the way go to the desk only then, each once, as they are after all of it.
+    far that is. Incidents found on the way go to the desk only then, each once, as they are after all of it. What
+    people decided about incidents is fed among the entries at the time at which they did, from the trail of the desk.
 
     Parameters
     ----------
@@ -63,6 +66,7 @@ class DetectionLoop:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="detection", daemon=True)
         self._unwritten: dict[str, Incident] = {}
+        self._decisions: deque[Row] = deque()
         self._position = 0
         self.fault = ""
         self.skipped = 0
@@ -76,6 +80,11 @@ class DetectionLoop:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def decided(self, incident: Incident) -> None:
+        """Let the detectors learn from what a person has just decided about an incident."""
+        # Appending is all that another thread does; the newest decision is the last in time.
+        self._decisions.extend(decision_rows(self._desk.trail(1, incident.id), {incident.id: incident}))
 
     def stop(self) -> None:
         """End, and wait for it."""
@@ -105,6 +114,9 @@ class DetectionLoop:
 
     def _catch_up(self) -> None:
         entries = self._reader.count()
+        if self._position == 0:
+            known = {one.id: one for one in self._desk.incidents(limit=_ALL)}
+            self._decisions = deque(decision_rows(self._desk.trail(_ALL), known))
         shown_s = 0.0
         while self._position < entries and not self._stop.is_set():
             self._take(CATCH_UP_ENTRIES)
@@ -118,7 +130,8 @@ class DetectionLoop:
     def _tick(self) -> bool:
         taken = self._take(CATCH_UP_ENTRIES)
         if not taken:
-            self._note(self._detectors.feed([], self._clock.now_s()))
+            now_s = self._clock.now_s()
+            self._note(self._detectors.feed(self._decisions_until(now_s), now_s))
         written, fault = self._write_down()
         self._show(written, self._reader.count(), ready=True)
         self.fault = fault
@@ -129,10 +142,24 @@ class DetectionLoop:
         if not entries:
             return 0
         self._position += len(entries)
-        self._feed(entries)
+        first = 0
+        for last, entry in enumerate(entries):
+            if self._decisions and self._decisions[0].at_s < entry.received_at_s:
+                self._feed(entries[first:last])
+                self._note(self._detectors.feed(self._decisions_until(entry.received_at_s), entry.received_at_s))
+                first = last
+        self._feed(entries[first:])
         return len(entries)
 
+    def _decisions_until(self, at_s: float) -> list[Row]:
+        due = []
+        while self._decisions and self._decisions[0].at_s < at_s:
+            due.append(self._decisions.popleft())
+        return due
+
     def _feed(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
         rows: list[Row] = []
         for entry in entries:
             rows += rows_of(entry, self._register)

@@ -62,6 +62,7 @@ def desk_routes(runtime: Runtime) -> APIRouter:
         """Write down what a person decided: once. What was confirmed can still be closed."""
         said = _DECISIONS[decision.decision]
         decided = desk.decide_incident(id, said, decision.by, decision.note, runtime.clock.now_s())
+        runtime.detection.decided(decided)
         runtime.announce_attention()
         return shown(decided)
 

@@ -152,3 +152,43 @@ def test_a_device_that_tells_what_it_kept_is_late_not_silent(city, desk):
         assert watched.snapshot.late_devices == 1
         assert "arm-0" not in watched.snapshot.sick
         assert desk.incidents() == []
+
+
+class TestDecisions:
+    """What an officer decides is told to the detectors, live and after every start alike."""
+
+    class Listening(Detectors):
+        """Detectors that remember which reports they heard, and after how many other rows."""
+
+        def __init__(self, register, planning):
+            super().__init__(register, planning)
+            self.heard, self.rows = [], 0
+
+        def feed(self, rows, now_s):
+            self.heard += [(row.subject, row.values["waste_beside"], self.rows) for row in rows if row.kind == "report"]
+            self.rows += sum(row.kind != "report" for row in rows)
+            return super().feed(rows, now_s)
+
+    def test_a_decision_is_told_where_it_fell_among_the_readings(self, city, desk):
+        city.history(hours=3)
+        city.dump("kamer-2")
+        with Watched(city, desk):
+            incident = desk.incidents("open")[0]
+        desk.decide_incident(incident.id, "dismissed", "officer 1", "a bicycle", city.now_s + 60.0)
+        city.now_s += 3600.0
+        city.traffic(1)
+        listening = self.Listening(city.register, PlanningSettings())
+        with Watched(city, desk, listening):
+            [(subject, value, after)] = listening.heard
+            assert (subject, value) == ("kamer-2", 0.0)
+            assert 0 < after < listening.rows
+
+    def test_a_decision_of_now_is_told_at_once(self, city, desk):
+        city.history(hours=3)
+        city.dump("kamer-2")
+        listening = self.Listening(city.register, PlanningSettings())
+        with Watched(city, desk, listening) as watched:
+            incident = desk.incidents("open")[0]
+            watched.loop.decided(desk.decide_incident(incident.id, "confirmed", "officer 1", "", MONDAY_S - 1.0))
+            until(lambda: listening.heard)
+            assert listening.heard[0][:2] == ("kamer-2", 1.0)
