@@ -85,12 +85,12 @@ def read_instance(path: Path) -> Instance:
         )
     except (OSError, ValueError, IndexError) as error:
         raise BadFile(
-            f"This is no waste collection instance: {error}.", "Give a *_stop.txt of it.", str(path)
+            f"This is no waste collection instance: {error}.", "Give a *_stop.txt of it.", file=str(path)
         ) from None
     capacity, day, stops, lunch_s, mph = rules
     instance = Instance(path.name, capacity, day, int(stops), lunch_s, mph * _FEET_PER_MILE / 3600.0, places)
     if len(instance.of_kind(0)) != 1 or not instance.of_kind(1) or not instance.of_kind(2):
-        raise BadFile("The instance lacks a depot, stops or landfills.", "Give a whole *_stop.txt.", str(path))
+        raise BadFile("The instance lacks a depot, stops or landfills.", "Give a whole *_stop.txt.", file=str(path))
     return instance
 
 

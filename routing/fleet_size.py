@@ -9,6 +9,7 @@ import msgspec
 
 from city.plans import Plan
 from routing.crew import Crew, Order
+from routing.judged import judged
 from routing.problem import CollectionProblem
 from routing.solve import crew_of_day, plan_of_orders
 from routing.vrp import search
@@ -57,7 +58,7 @@ def plan_with_fleet(
         number += 1
     last = _trial(problem, max(1, len(best.used)), best.used, seed, max(0.0, ends_s - timer()), timer)
     last = last if last.price < math.inf else best
-    return plan_of_orders(last.crew.problem, [(last.crew, last.orders)])
+    return judged(plan_of_orders(last.crew.problem, [(last.crew, last.orders)]), last.crew.problem)
 
 
 class _Trial:

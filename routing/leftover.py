@@ -15,6 +15,7 @@ TOO_LARGE = "larger than any truck can hold"
 TOO_WINDY = "too much wind to lift in all of its window"
 NO_TRUCK = "no truck is left for its stream today"
 NOT_PLANNED = "it came up after the plan was made"
+CUT_OFF = "no street leads there now"
 PASSED_BY = "the truck passed it by without doing it"
 # Positions in a round that are tried for a job, those with the shortest detour: windows seldom leave others.
 _MOST_PLACES = 10

@@ -14,6 +14,7 @@ from city.plans import Job
 from routing.clock import Interval
 from routing.network import Ints
 from routing.prices import Prices
+from routing.remembered import RememberedTravel
 from routing.travel import Matrix, Travel
 from routing.windows import beginnings, window
 
@@ -26,6 +27,10 @@ class BadProblem(BadInput):
     def __init__(self, problem: str, fix: str, what: str = "") -> None:
         super().__init__(problem, fix)
         self.what = what
+
+
+class Unreachable(BadProblem):
+    """There is no way over the streets to a place: they are wrong, or closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +83,8 @@ class CollectionProblem:
         for name in ("jobs", "trucks", "depots", "unloading_sites"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "no_lifting", tuple(self.no_lifting))
+        if not isinstance(self.travel, RememberedTravel):
+            object.__setattr__(self, "travel", RememberedTravel(self.travel))
         _check_intervals(self.no_lifting, "The times of too much wind", "")
         for name in ("day_start_s", "now_s"):
             if not math.isfinite(getattr(self, name)):
@@ -149,7 +156,7 @@ class CollectionProblem:
             if np.isposinf(values[row, column]):
                 # The place that is cut off from most others is the one to name.
                 worst = int(np.argmax(np.isposinf(values).sum(axis=0) + np.isposinf(values).sum(axis=1)))
-                raise BadProblem(
+                raise Unreachable(
                     f"{name_of(places[worst])} cannot be reached over the streets.",
                     "Correct its coordinates, or the road network around it.",
                     places[worst].id,

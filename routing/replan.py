@@ -1,20 +1,27 @@
 """Changing a plan while trucks are out: what is driven stays, the next stop stays, the rest may change."""
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from city.plans import Job, Plan, Round, Stop, Unserved
 from routing.clock import Interval
 from routing.crew import Crew, Order
-from routing.leftover import NOT_PLANNED, PASSED_BY, reasons
-from routing.problem import CollectionProblem, check_jobs
+from routing.judged import FaultyPlan, judged
+from routing.leftover import CUT_OFF, NOT_PLANNED, PASSED_BY, drop_until_fits, insert_leftovers, left_out, reasons
+from routing.problem import CollectionProblem, Unreachable, check_jobs
 from routing.progress import Situation, Standing, TruckProgress, situation_of
 from routing.rounds import fresh_stops, later_stops, order_of, plan_of, round_of
-from routing.solve import Deadline, best_orders, crews_of
+from routing.solve import Deadline, better_orders, crews_of
 
-__all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "replan"]
+logger = logging.getLogger(__name__)
+
+__all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "improvements", "replan"]
 
 # A stop moves to another truck when that saves more than this: drivers know their round.
 KEEP_S = 60.0
+_FIRST_SLICE_S = 0.5
 
 
 def replan(
@@ -26,13 +33,15 @@ def replan(
     seed: int = 0,
     iterations: int | None = None,
     keep_s: float = KEEP_S,
+    timer: Callable[[], float] = time.perf_counter,
 ) -> Plan:
     """Return the plan changed for how things are now: new jobs, other travel times, trucks where they are.
 
     Of each truck's round, the stops behind it and the one that it is committed to stay; so do those that it sets out to
     between its report and `now_s`, going on as it was told. The rest is free to change.
     A truck without a round stands at its depot and gets one if that is better; a truck that is home may go out again.
-    A truck that is out and has not been heard of keeps its round as it is.
+    A truck that is out and has not been heard of keeps its round as it is. What one that is no longer in the fleet did
+    stays; others do the rest. A job that no street leads to any more is left out, with that reason.
 
     Parameters
     ----------
@@ -50,24 +59,132 @@ def replan(
         As in `routing.solve.plan_day`.
     keep_s
         Seconds of driving that moving a stop to another truck must save.
+    timer
+        Tells seconds.
 
     Raises
     ------
     BadProblem
         A new job or a report is wrong, or a place cannot be reached.
+    FaultyPlan
+        What was found does not hold: a fault of this software.
     """
-    given_up = frozenset(one.job for one in plan.unserved if one.reason == PASSED_BY)
-    now = situation_of(problem, plan, progress, new_jobs, given_up)
-    check_jobs(problem, new_jobs)
-    deadline = Deadline(seconds, len(now.open_jobs))
-    orders: dict[str, tuple[Crew, int, Order]] = {}
-    unserved = _passed_by(now)
-    for crew in _crews(problem, now):
-        found = best_orders(crew, _kept_orders(crew, now), deadline, seed, iterations, keep_s)
-        unserved += reasons(crew, found)
-        for outing, order in enumerate(found):
-            orders[crew.outings[outing].truck.id] = crew, outing, order
-    return plan_of(_rounds(problem, now, orders), unserved, now.jobs, problem.now_s, based_on=plan.id)
+    deadline = Deadline(seconds, len(plan.jobs) + len(new_jobs), timer)
+    change = _Change(problem, plan, progress, new_jobs)
+    first = [one.inserted() for one in change.crews]
+    found = [
+        better_orders(one.crew, orders, deadline, seed, iterations, keep_s)
+        for one, orders in zip(change.crews, first, strict=True)
+    ]
+    try:
+        return change.plan(found)
+    except FaultyPlan:
+        return change.plan(first)
+
+
+def improvements(
+    problem: CollectionProblem,
+    plan: Plan,
+    progress: Sequence[TruckProgress],
+    new_jobs: Sequence[Job] = (),
+    seconds: float = 60.0,
+    seed: int = 0,
+    keep_s: float = KEEP_S,
+    timer: Callable[[], float] = time.perf_counter,
+) -> Iterator[Plan]:
+    """Yield changed plans, as `replan` makes them: the first at once, then each that is better, until time is over.
+
+    The first has the new jobs put where they fit best and nothing else changed; it comes before anything is searched
+    for, and its rounds have no lines (`Round.path`) yet. Whoever accepts one stops asking.
+
+    Parameters
+    ----------
+    problem, plan, progress, new_jobs, seconds, seed, keep_s, timer
+        As in `replan`.
+
+    Raises
+    ------
+    BadProblem
+        A new job or a report is wrong, or a place cannot be reached.
+    FaultyPlan
+        Not even the first holds: a fault of this software.
+    """
+    ends_s = timer() + seconds
+    change = _Change(problem, plan, progress, new_jobs)
+    best = [one.inserted() for one in change.crews]
+    yield change.plan(best, lines=False)
+    price, slice_s, turn, drawn = change.price(best, keep_s), _FIRST_SLICE_S, seed, False
+    while timer() < ends_s or not drawn:
+        deadline = Deadline(min(slice_s, ends_s - timer()), len(change.now.open_jobs), timer, spare_s=0.0)
+        found = [
+            better_orders(one.crew, orders, deadline, turn, None, keep_s)
+            for one, orders in zip(change.crews, best, strict=True)
+        ]
+        slice_s, turn = 2 * slice_s, turn + 1
+        new_price = change.price(found, keep_s)
+        if new_price >= price and drawn:
+            continue
+        try:
+            better = change.plan(found if new_price < price else best)
+        except FaultyPlan as error:
+            logger.warning("A better plan was dropped: %s", error)
+            continue
+        drawn = True
+        if new_price < price:
+            best, price = found, new_price
+        yield better
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A crew and the orders that it has now."""
+
+    crew: Crew
+    kept: list[Order]
+
+    def inserted(self) -> list[Order]:
+        """Return the orders with what is new put in, and without what no longer fits."""
+        return insert_leftovers(self.crew, drop_until_fits(self.crew, self.kept))
+
+
+class _Change:
+    """A plan that is being changed: how things stand, and by crew what is open."""
+
+    def __init__(
+        self, problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress], new_jobs: Sequence[Job]
+    ) -> None:
+        given_up = frozenset(one.job for one in plan.unserved if one.reason == PASSED_BY)
+        check_jobs(problem, new_jobs)
+        self.problem, self.before, self.progress = problem, plan, progress
+        self.now = situation_of(problem, plan, progress, new_jobs, given_up)
+        crews, self.cut_off = _crews(problem, self.now)
+        self.crews = [_Part(crew, _kept_orders(crew, self.now)) for crew in crews]
+
+    def price(self, found: Sequence[Sequence[Order]], keep_s: float) -> tuple[int, float]:
+        """Return how many must jobs are left out, and what all of it costs: driving, moves, and prizes not earned."""
+        missing, price = 0, 0.0
+        for one, orders in zip(self.crews, found, strict=True):
+            crew = one.crew
+            for outing, order in enumerate(orders):
+                price += crew.price(outing, order, crew.drive(outing, order))
+                moved = sum(item >= 0 and crew.keeper[item] not in (-1, outing) for item in order)
+                price += moved * keep_s * crew.problem.prices.driving_second
+            out = left_out(crew, orders)
+            missing += sum(crew.jobs[j].must for j in out)
+            price += sum(crew.prize(j) for j in out if not crew.jobs[j].must)
+        return missing, price
+
+    def plan(self, found: Sequence[Sequence[Order]], lines: bool = True) -> Plan:
+        """Return the plan of orders, judged."""
+        orders: dict[str, tuple[Crew, int, Order]] = {}
+        unserved = [*_passed_by(self.now), *self.cut_off]
+        for one, mine in zip(self.crews, found, strict=True):
+            unserved += reasons(one.crew, mine)
+            for outing, order in enumerate(mine):
+                orders[one.crew.outings[outing].truck.id] = one.crew, outing, order
+        rounds = _rounds(self.problem, self.now, orders, lines)
+        changed = plan_of(rounds, unserved, self.now.jobs, self.problem.now_s, based_on=self.before.id)
+        return judged(changed, self.problem, self.progress, self.before)
 
 
 def as_it_stands(problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress]) -> Plan:
@@ -78,21 +195,31 @@ def as_it_stands(problem: CollectionProblem, plan: Plan, progress: Sequence[Truc
     given_up = frozenset(one.job for one in plan.unserved)
     now = situation_of(problem, plan, progress, (), given_up)
     orders: dict[str, tuple[Crew, int, Order]] = {}
-    for crew in _crews(problem, now):
+    crews, cut_off = _crews(problem, now)
+    for crew in crews:
         for outing, order in enumerate(_kept_orders(crew, now)):
             orders[crew.outings[outing].truck.id] = crew, outing, order
     rounds = _rounds(problem, now, orders)
     planned = {stop.job for one in rounds for stop in one.stops} | {one.job for one in plan.unserved}
     unserved = [*plan.unserved, *(one for one in _passed_by(now) if one.job not in planned)]
+    unserved += [one for one in cut_off if one.job not in {other.job for other in unserved}]
     planned |= {one.job for one in unserved}
     unserved += [Unserved(job.id, job.place, NOT_PLANNED) for job in now.open_jobs if job.id not in planned]
     return plan_of(rounds, unserved, now.jobs, problem.now_s, based_on=plan.id)
 
 
-def _crews(problem: CollectionProblem, now: Situation) -> list[Crew]:
+def _crews(problem: CollectionProblem, now: Situation) -> tuple[list[Crew], list[Unserved]]:
+    """Return the crews, and the jobs that streets which are closed now cut off."""
     outings = [one.outing for one in now.standings if one.outing is not None]
     fixed = {one.truck: one.stream for one in now.standings if one.outing is not None and one.stream}
-    return crews_of(problem, now.open_jobs, outings, fixed, now.keeper)
+    jobs, cut_off = {job.id: job for job in now.open_jobs}, []
+    while True:
+        try:
+            return crews_of(problem, tuple(jobs.values()), outings, fixed, now.keeper), cut_off
+        except Unreachable as error:
+            if error.what not in jobs:
+                raise
+            cut_off.append(Unserved(error.what, jobs.pop(error.what).place, CUT_OFF))
 
 
 def _kept_orders(crew: Crew, now: Situation) -> list[Order]:
@@ -100,7 +227,9 @@ def _kept_orders(crew: Crew, now: Situation) -> list[Order]:
     return [order_of(crew, rest[outing.truck.id]) for outing in crew.outings]
 
 
-def _rounds(problem: CollectionProblem, now: Situation, orders: dict[str, tuple[Crew, int, Order]]) -> list[Round]:
+def _rounds(
+    problem: CollectionProblem, now: Situation, orders: dict[str, tuple[Crew, int, Order]], lines: bool = True
+) -> list[Round]:
     rounds = []
     for one in now.standings:
         if one.round is not None:
@@ -108,7 +237,7 @@ def _rounds(problem: CollectionProblem, now: Situation, orders: dict[str, tuple[
             continue
         stops, breaks = _stops(one, orders.get(one.truck))
         if stops:
-            rounds.append(round_of(problem, one.truck, stops, breaks))
+            rounds.append(round_of(problem, one.truck, stops, breaks, lines))
     return rounds
 
 

@@ -59,14 +59,25 @@ def order_of(crew: Crew, stops: Sequence[Stop]) -> Order:
     return order
 
 
-def round_of(problem: CollectionProblem, truck: str, stops: Sequence[Stop], breaks: Sequence[Interval] = ()) -> Round:
-    """Return the round over stops: distance and line are along the fastest ways as they are now."""
-    points = problem.snap([Position(stop.place, stop.lon, stop.lat) for stop in stops])
-    ways = problem.travel.ways([(int(a), int(b)) for a, b in pairwise(points)])
+def round_of(
+    problem: CollectionProblem,
+    truck: str,
+    stops: Sequence[Stop],
+    breaks: Sequence[Interval] = (),
+    lines: bool = True,
+) -> Round:
+    """Return the round over stops: distance and line are along the fastest ways as they are now.
+
+    Without `lines` the round has no path, and comes sooner.
+    """
+    places = [Position(stop.place, stop.lon, stop.lat) for stop in stops]
+    points = problem.snap(places)
+    distance_m = problem.matrix(points, places).distance_m
+    ways = problem.travel.ways([(int(a), int(b)) for a, b in pairwise(points)]) if lines else []
     return Round(
         truck=truck,
         stops=tuple(stops),
-        distance_m=sum(way.distance_m for way in ways),
+        distance_m=float(sum(distance_m[i, i + 1] for i in range(len(stops) - 1))),
         duration_s=stops[-1].leave_s - stops[0].leave_s,
         path=_path(ways),
         breaks=tuple(breaks),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from city.places import Truck
 from city.plans import Job, Plan, Round, Unserved
 from routing.crew import Crew, Order, Outing, Position
+from routing.judged import FaultyPlan, judged
 from routing.leftover import drop_until_fits, insert_leftovers, left_out, reasons
 from routing.problem import CollectionProblem
 from routing.rounds import fresh_stops, order_of, plan_of, round_of
@@ -45,13 +46,19 @@ def plan_day(
     ------
     BadProblem
         A place cannot be reached.
+    FaultyPlan
+        What was found does not hold: a fault of this software.
     """
     deadline = Deadline(seconds, len(problem.jobs), timer)
     outings = [_whole_day(problem, truck) for truck in problem.trucks]
-    found = []
-    for crew in crews_of(problem, problem.jobs, outings, {}, {}):
-        found.append((crew, best_orders(crew, _orders_of(crew, start), deadline, seed, iterations)))
-    return plan_of_orders(problem, found)
+    crews = crews_of(problem, problem.jobs, outings, {}, {})
+    first = [_begin(crew, start) for crew in crews]
+    found = [better_orders(crew, orders, deadline, seed, iterations) for crew, orders in zip(crews, first, strict=True)]
+    try:
+        return judged(plan_of_orders(problem, list(zip(crews, found, strict=True))), problem)
+    except FaultyPlan:
+        filled = [insert_leftovers(crew, orders) for crew, orders in zip(crews, first, strict=True)]
+        return judged(plan_of_orders(problem, list(zip(crews, filled, strict=True))), problem)
 
 
 def crew_of_day(problem: CollectionProblem) -> Crew:
@@ -74,9 +81,16 @@ def plan_of_orders(problem: CollectionProblem, found: Sequence[tuple[Crew, Seque
 class Deadline:
     """Real time that is shared out over crews by their jobs, with some kept back for drawing rounds."""
 
-    def __init__(self, seconds: float, jobs: int, timer: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        jobs: int,
+        timer: Callable[[], float] = time.perf_counter,
+        spare_s: float | None = None,
+    ) -> None:
         self.timer = timer
-        self._ends_s = timer() + seconds - min(0.4 * seconds, 0.1 + 0.0025 * jobs)
+        kept_s = min(0.4 * seconds, 0.1 + 0.0025 * jobs) if spare_s is None else spare_s
+        self._ends_s = timer() + seconds - kept_s
         self._jobs_left = jobs
 
     def share_s(self, jobs: int) -> float:
@@ -115,7 +129,7 @@ def crews_of(
     return crews
 
 
-def best_orders(
+def better_orders(
     crew: Crew,
     start: Sequence[Order],
     deadline: Deadline,
@@ -123,17 +137,18 @@ def best_orders(
     iterations: int | None,
     keep_s: float = 0.0,
 ) -> list[Order]:
-    """Return orders that fit, from `start` on: repaired, filled, improved, and filled again."""
-    orders = insert_leftovers(crew, drop_until_fits(crew, start)) if any(start) else [list(order) for order in start]
-    found = search(crew, orders, seed, deadline.share_s(len(crew.jobs)), iterations, keep_s, deadline.timer)
+    """Return orders that fit, from `start` on, which does: improved, repaired and filled."""
+    found = search(crew, start, seed, deadline.share_s(len(crew.jobs)), iterations, keep_s, deadline.timer)
     # What the search calls feasible may not be when sites differ in their hours; then less is done, never too late.
     found = insert_leftovers(crew, drop_until_fits(crew, found))
-    return found if _missing(crew, found) <= _missing(crew, orders) else orders
+    return found if _missing(crew, found) <= _missing(crew, start) else [list(order) for order in start]
 
 
-def _orders_of(crew: Crew, plan: Plan | None) -> list[Order]:
+def _begin(crew: Crew, plan: Plan | None) -> list[Order]:
+    """Return what a plan has of the crew's jobs, as far as it fits, or nothing."""
     stops = {one.truck: one.stops for one in plan.rounds} if plan else {}
-    return [order_of(crew, stops.get(outing.truck.id, ())) for outing in crew.outings]
+    orders = [order_of(crew, stops.get(outing.truck.id, ())) for outing in crew.outings]
+    return insert_leftovers(crew, drop_until_fits(crew, orders)) if any(orders) else orders
 
 
 def _missing(crew: Crew, orders: Sequence[Order]) -> int:
