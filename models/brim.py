@@ -52,7 +52,7 @@ def woken(brim: Brim, level: Floats) -> Floats:
     level
         ``(m,)``, ratio.
     """
-    belief = np.zeros((len(level), 4, BINS), np.float32)
+    belief: Floats = np.zeros((len(level), 4, BINS), np.float32).astype(np.float32)
     near, room = _near(level), brim.has_room()
     belief[:, ROOM], belief[:, FULL] = near * room, near * (1 - room)
     return belief
@@ -79,7 +79,8 @@ def elapsed(brim: Brim, belief: Floats, elapsed_s: Floats, level: Floats) -> Flo
         taken = goes * after[:, place + 1]
         after[:, place] += taken
         after[:, place + 1] -= taken
-    return after
+    moved: Floats = after
+    return moved
 
 
 def deposited(brim: Brim, belief: Floats, lids: Floats, ratio_per_lid: Floats) -> Floats:

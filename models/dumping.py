@@ -1,27 +1,28 @@
 """Waste beside containers: whether it lies there, and whether it was left for want of room or dumped."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
 from city.errors import BadInput
-from city.findings import DumpingCause, Evidence, Finding, finding_id
+from city.findings import DUMPING_CAUSES, Evidence, Finding, finding_id
 from models.contract import index_of
 from models.dumping_levels import LevelReader
 from models.dumping_parameters import DumpingParameters
 from models.dumping_state import DumpingState, nothing_known
+from models.dumping_words import doubt, dumps_per_day, named_cause, settle, weigh_report
 from models.pile_filter import PileFilter, probability_of_waste
 from models.piles import DUMPED, DUMPED_STEADY, LEFT, LEFT_STEADY, MOST_SEEN, PILE, SIZES
 from models.rows import Booleans, Floats, Integers, Rows
 
-_CAUSES: tuple[DumpingCause, ...] = ("unknown", "dumped", "overflow")
 # A site at which nothing lies this surely rests: while its camera counts the usual, there is nothing to compute.
 _NOTHING = 0.998
 _REST_S = 7200.0
 
 
 class DumpingModel:
-    """Findings ``dumping`` about clusters, with the cause ``overflow``, ``dumped`` or ``unknown``.
+    """Findings ``dumping`` about clusters, each with its cause, one of `city.findings.DUMPING_CAUSES`.
 
     A forward filter over what may lie there. Waste comes at the rate of dumping, or, when a container is full, with the
     lid openings that go on; it stays until a crew clears it or it goes unseen. A camera's count is what it makes
@@ -74,12 +75,19 @@ class DumpingModel:
         return nothing_known(len(self.entities), len(self._cluster_of))
 
     def update(self, state: DumpingState, rows: Rows) -> tuple[DumpingState, list[Finding]]:
-        """Return the state after `rows` (objects_beside, fill_ratio, lid_openings, visits), and what begins or ends."""
+        """Return the state after `rows`, and what begins or ends.
+
+        Sensors tell objects_beside, fill_ratio and lid_openings, trucks their visits. A report with waste_beside is
+        weighed; one with a cause_code too is the word of an officer who looked: it settles the matter, and teaches
+        the site what is usual there.
+        """
         s = DumpingState(*(one.copy() for one in state))
         s.now_s[...] = rows.now_s
         findings: list[Finding] = []
         objects, fill, lids = (rows.value(name) for name in ("objects_beside", "fill_ratio", "lid_openings"))
-        told = np.flatnonzero(rows.is_visit | np.isfinite(objects) | np.isfinite(fill) | np.isfinite(lids))
+        beside, cause = rows.value("waste_beside"), rows.value("cause_code")
+        spoken = rows.is_report & np.isfinite(beside)
+        told = np.flatnonzero(rows.is_visit | spoken | np.isfinite(objects) | np.isfinite(fill) | np.isfinite(lids))
         for wave in rows.waves(self._cluster_of[rows.entity[told]]):
             k = told[wave]
             slot, at_s = rows.entity[k], rows.at_s[k]
@@ -87,13 +95,17 @@ class DumpingModel:
             self._hold(s, e, at_s, findings)
             self._lapse(s, e, at_s, findings)
             s.heard_at_s[e] = np.fmax(s.heard_at_s[e], at_s)
-            visit = rows.is_visit[k]
-            sensed = ~visit & ~(at_s <= s.level_at_s[slot])
+            visit, report = rows.is_visit[k], rows.is_report[k]
+            sensed = ~visit & ~report & ~(at_s <= s.level_at_s[slot])
             self._levels(s, slot[sensed], at_s[sensed], rows.interval_s[k[sensed]], fill[k[sensed]], lids[k[sensed]])
-            filmed = ~visit & np.isfinite(objects[k]) & ~(at_s <= s.camera_at_s[e])
+            filmed = ~visit & ~report & np.isfinite(objects[k]) & ~(at_s <= s.camera_at_s[e])
             s.camera_at_s[e[filmed]] = at_s[filmed]
             s.holds[e[filmed]] = rows.interval_s[k[filmed]] <= 0
             self._frames(s, e[filmed], at_s[filmed], objects[k[filmed]])
+            new = spoken[k] & ~visit & ~(at_s <= s.told_at_s[slot])
+            if new.any():
+                s.told_at_s[slot[new]] = at_s[new]
+                self._words(s, e[new], at_s[new], beside[k[new]] > 0.5, cause[k[new]], findings)
             self._tell(s, e[~visit], at_s[~visit], findings)
             if visit.any():
                 self._visits(s, slot[visit], at_s[visit], findings)
@@ -114,6 +126,15 @@ class DumpingModel:
         """Return where dumping can be seen at all, ``(n,)``: where a camera spoke lately."""
         watched: Booleans = state.now_s - state.camera_at_s <= self.parameters.camera_lost_s
         return watched
+
+    def unobservable(self, state: DumpingState) -> dict[str, str]:
+        """Return why dumping cannot be seen, by cluster where it cannot: no camera, or one that fell silent."""
+        why = {}
+        for i in np.flatnonzero(~self.observable(state)):
+            since_s = float(state.camera_at_s[i])
+            when = "" if np.isnan(since_s) else datetime.fromtimestamp(since_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            why[self.entities[i]] = f"camera silent since {when}" if when else "no camera"
+        return why
 
     def _hold(self, s: DumpingState, e: Integers, at_s: Floats, findings: list[Finding]) -> None:
         """Repeat the count of a camera that reports on change: while it says nothing, it counts the same."""
@@ -144,7 +165,7 @@ class DumpingModel:
         p = self.parameters
         elapsed_s = np.maximum(np.nan_to_num(at_s - s.believed_at_s[e]), 0.0)
         clutter = self._clutter(s, e)
-        rate = np.full(len(e), p.dumps_per_day)
+        rate = dumps_per_day(p, s, e)
         belief = self._piles.moved_on(s.belief[e], elapsed_s, clutter, self._steady(s, e), rate)
         s.believed_at_s[e] = np.fmax(s.believed_at_s[e], at_s)
         spilled = s.spills[e] > 0
@@ -166,7 +187,11 @@ class DumpingModel:
         # A report on change tells of openings hours later: before a camera, expect them at the usual rate meanwhile.
         seldom = ~(interval_s > 0) | (interval_s > 1800)
         self._level_reader.expect_spills(s, slot, seldom)
-        chance = p.left_when_full * np.where(seen & ~seldom, np.minimum(was_full, s.full[slot]), 0.0)
+        chance = p.left_when_full * np.where(
+            seen & ~seldom,
+            np.maximum(np.minimum(was_full, s.full[slot]), 0.9 * self._level_reader.is_jammed(s, slot)),
+            0.0,
+        )
         spilling = (chance > 1e-6) & (np.nan_to_num(lids) > 0)
         if spilling.any():
             e_, at_s_, chance, lids_ = e[spilling], at_s[spilling], chance[spilling], lids[spilling]
@@ -238,6 +263,29 @@ class DumpingModel:
         enough = np.cumsum(counts[i], axis=1) > p.fixture_share * counts[i].sum(axis=1, keepdims=True)
         s.fixture[e[i]] = np.argmax(enough, axis=1)
 
+    def _words(
+        self,
+        s: DumpingState,
+        e: Integers,
+        at_s: Floats,
+        beside: Booleans,
+        cause: Floats,
+        findings: list[Finding],
+    ) -> None:
+        for one in e[~beside]:
+            self._level_reader.cleared(s, self._slots_of(int(one)))
+        report = np.isnan(cause)
+        seen = self._is_seen(s, e, at_s)
+        weigh_report(self.parameters, s, e[report], beside[report], seen[report])
+        for i, at, there, code in zip(*(one[~report] for one in (e, at_s, beside, cause)), strict=True):
+            place = int(np.clip(code, 0, len(DUMPING_CAUSES) - 1))
+            settle(s, int(i), place, bool(there))
+            if np.isfinite(s.raised_at_s[i]):
+                s.cause[i] = place
+                if not there:
+                    self._clear(s, np.array([i]), np.array([at]), "An officer saw no waste there.", findings)
+        s.believed_at_s[e] = np.fmax(s.believed_at_s[e], at_s)
+
     def _visits(self, s: DumpingState, slot: Integers, at_s: Floats, findings: list[Finding]) -> None:
         # A visit told of long after frames of the same place has nothing to add to them.
         camera_at_s = s.camera_at_s[self._cluster_of[slot]]
@@ -293,8 +341,10 @@ class DumpingModel:
         s.steady[e[brief]] = np.maximum(s.steady[e[brief]] - frames, 0.0)
         s.filmed[e[brief]] = np.maximum(s.filmed[e[brief]] - frames, s.steady[e[brief]])
         self._clear(s, e[over], at_s[over], "It is no longer there.", findings)
-        odds = p.raise_at / (1 - p.raise_at) * (1 + self._clutter(s, e) / p.doubt_share)
-        enough = np.where(self._is_seen(s, e, at_s), odds / (1 + odds), p.raise_unseen_at)
+        by_camera = p.raise_at / (1 - p.raise_at) * (1 + self._clutter(s, e) / p.doubt_share)
+        odds = np.where(self._is_seen(s, e, at_s), by_camera, p.raise_unseen_at / (1 - p.raise_unseen_at))
+        odds *= doubt(p, s, e)
+        enough = odds / (1 + odds)
         for i, at, sure in zip(*(one[~is_open & (there >= enough)] for one in (e, at_s, there)), strict=True):
             if at < s.quiet_until_s[i]:
                 continue
@@ -302,8 +352,8 @@ class DumpingModel:
             left = float(s.belief[i, LEFT].sum() + s.belief[i, LEFT_STEADY].sum())
             if not self._is_seen(s, i, at):
                 left += float(-np.expm1(s.dry[i]))
-            share = max(dumped, left) / (dumped + left)
-            s.cause[i] = 0 if share < p.sure_of_cause else 1 if dumped > left else 2
+            jammed = bool(self._level_reader.is_jammed(s, self._slots_of(int(i))).any())
+            s.cause[i] = DUMPING_CAUSES.index(named_cause(p, s, int(i), left, dumped, jammed))
             s.raised_at_s[i] = at
             findings.append(
                 self._finding(s, int(i), float(at), float(sure), self._evidence(s, int(i), float(at)), None)
@@ -322,6 +372,9 @@ class DumpingModel:
             level = float(s.level[slot])
             room = "There is no room" if s.full[slot] > 0.5 else "There is room"
             evidence.append(Evidence(f"{room} (level {level:.0%}).", "fill_ratio", float(s.level_at_s[slot]), level))
+            for jammed in slots[self._level_reader.is_jammed(s, slots)]:
+                text = "The lid was opened again and again, and the level did not rise."
+                evidence.append(Evidence(text, "lid_openings", float(s.level_at_s[jammed])))
         return tuple(evidence)
 
     def _clear(self, s: DumpingState, e: Integers, at_s: Floats, text: str, findings: list[Finding]) -> None:
@@ -346,5 +399,13 @@ class DumpingModel:
         severity = min(0.3 + 0.7 * size / PILE, 1.0)
         known, entity = finding_id("dumping", self.entities[i], raised_at_s), self.entities[i]
         return Finding(
-            known, "dumping", entity, raised_at_s, _CAUSES[int(s.cause[i])], sure, severity, evidence, cleared_at_s
+            known,
+            "dumping",
+            entity,
+            raised_at_s,
+            DUMPING_CAUSES[int(s.cause[i])],
+            sure,
+            severity,
+            evidence,
+            cleared_at_s,
         )

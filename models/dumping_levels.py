@@ -12,6 +12,8 @@ _ODD_RATIO = 0.15
 # From so much below the brim on, what the next lid openings do is followed closely.
 _NEAR_RATIO = 0.02
 _NO_BAGS = 0.02
+# A sensor that is alive does not measure the same so often on end.
+_STUCK_READINGS = 12
 _SURE = 1 - 1e-9
 
 
@@ -76,6 +78,9 @@ class LevelReader:
         asleep = np.flatnonzero(awake & ~(wakes | stays))
         s.brim[slot[asleep]] = 0.0
 
+        stuck = self._follow_rise(s, slot, lids * ratio_per_lid, fill, level, emptied | moved | first)
+        jammed = self.is_jammed(s, slot) & ~stuck
+        bags = np.where(jammed & (lids > 0), np.maximum(bags, p.left_when_full), np.where(jammed, s.bags[slot], bags))
         self._learn(s, slot, lids, np.where(measured & ~odd, level - before, 0.0), known_s, level)
         s.lids[slot] += np.where(counted, lids, 0.0)
         s.lids_s[slot] += np.where(counted, interval_s, 0.0)
@@ -91,6 +96,13 @@ class LevelReader:
         learned = (s.rise[slot] + p.ratio_per_lid * p.ratio_weight) / (s.rise_lids[slot] + p.ratio_weight)
         ratio: Floats = np.clip(learned, 0.1 * p.ratio_per_lid, 10 * p.ratio_per_lid)
         return ratio
+
+    def is_jammed(self, s: DumpingState, slot: Integers) -> Booleans:
+        """Return where lid openings bring nothing although there is room, ``(m,)``, and no stuck sensor explains it."""
+        p = self._parameters
+        still = s.still[slot] >= _STUCK_READINGS
+        jammed: Booleans = (s.barren[slot] >= p.jammed_ratio) & (s.rise_lids[slot] >= p.jammed_lids) & ~still
+        return jammed
 
     def expect_spills(self, s: DumpingState, slot: Integers, seldom: Booleans) -> None:
         """Expect bags at the usual rate beside full containers that tell of lid openings only hours later."""
@@ -117,6 +129,20 @@ class LevelReader:
             s.brim[slot, place - 1] += s.brim[slot, place]
             s.brim[slot, place] = 0.0
         self._set_bags(s, slot, np.zeros(len(slot)))
+
+    def _follow_rise(
+        self, s: DumpingState, slot: Integers, due: Floats, fill: Floats, level: Floats, anew: Booleans
+    ) -> Booleans:
+        measured = np.isfinite(fill)
+        s.still[slot] = np.where(measured, np.where(fill == s.read[slot], s.still[slot] + 1, 0.0), s.still[slot])
+        s.read[slot] = np.where(measured, fill, s.read[slot])
+        barren = s.barren[slot] + due
+        rose = level - s.risen_to[slot] >= np.maximum(0.03, 0.25 * barren)
+        anew = anew | rose | (level >= LOWEST) | (level < s.risen_to[slot] - 0.1)
+        s.risen_to[slot] = np.where(anew, level, s.risen_to[slot])
+        s.barren[slot] = np.where(anew, 0.0, barren)
+        stuck: Booleans = s.still[slot] >= _STUCK_READINGS
+        return stuck
 
     def _set_bags(self, s: DumpingState, slot: Integers, bags: Floats) -> None:
         changed = bags != s.bags[slot]

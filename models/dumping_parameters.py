@@ -64,6 +64,13 @@ class DumpingParameters:
         is worth, and after how many openings what was learned has faded to 1/e.
     left_when_full
         Share of the lid openings of a full container after which the bag is left beside it.
+    jammed_ratio, jammed_lids
+        A container is jammed when lid openings should have raised its level by so much and it did not rise; said only
+        where so many openings taught what one brings.
+    report_odds
+        A person's word that waste lies there, or does not, multiplies or divides the odds of it by so much.
+    cause_weight, trust_weight
+        How many decisions of people what is assumed of a site's causes, and of its findings being right, are worth.
     emptying_ratio, cleared_with_emptying
         A level that falls by so much was emptied; the share of emptyings at which the waste beside goes along.
     late_visit_s
@@ -112,6 +119,11 @@ class DumpingParameters:
     ratio_weight: float = 15.0
     ratio_memory_lids: float = 500.0
     left_when_full: float = 0.7
+    jammed_ratio: float = 0.4
+    jammed_lids: float = 40.0
+    report_odds: float = 30.0
+    cause_weight: float = 3.0
+    trust_weight: float = 5.0
     emptying_ratio: float = 0.3
     cleared_with_emptying: float = 0.5
     late_visit_s: float = 1800.0

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from city.findings import DUMPING_CAUSES
 from models.brim import BINS
 from models.piles import CLUTTER, MOST_SEEN, PILES
 from models.rows import Floats
@@ -24,7 +25,11 @@ class DumpingState(NamedTuple):
     Of each level sensor, ``(n + k,)``: the smoothed `level` and the reading that did not fit it, `odd_level`;
     `brim`, ``(n + k, 4, BINS)``, is the belief of `models.brim`, all 0 while there is much room; `bags` the probability
     that bags lie beside, `full` that it is full. `lids` in `lids_s` is the rate of lid openings, `rise` over
-    `rise_lids` by how much an opening raises the level.
+    `rise_lids` by how much an opening raises the level. `barren` is by how much the level should have risen since it
+    last did, from `risen_to`; `still` readings on end were exactly `read`, as those of a sensor that is stuck are.
+
+    Of what people said: when each slot was spoken of last, `told_at_s`; how often each of
+    `city.findings.DUMPING_CAUSES` was confirmed at a cluster, `said`, and how often a finding there was dismissed.
     """
 
     now_s: Floats
@@ -58,6 +63,13 @@ class DumpingState(NamedTuple):
     lids_s: Floats
     rise: Floats
     rise_lids: Floats
+    barren: Floats
+    risen_to: Floats
+    read: Floats
+    still: Floats
+    told_at_s: Floats
+    said: Floats
+    dismissed: Floats
 
 
 # The large tables are kept in single precision: half the memory of a city, and more exact than any of their numbers.
@@ -73,9 +85,15 @@ def nothing_known(clusters: int, slots: int) -> DumpingState:
         Number of clusters, and of level sensors (each cluster and each of its containers).
     """
     of_slots = {"visited_at_s", "level_at_s", "level", "odd_level", "full", "bags", "spill"}
-    of_slots |= {"lids", "lids_s", "rise", "rise_lids", "brim"}
-    shapes = {"now_s": (), "belief": (PILES, CLUTTER), "brim": (4, BINS), "counts": (MOST_SEEN + 1,)}
-    never = {"now_s", "odd_level", *(name for name in DumpingState._fields if name.endswith("at_s"))}
+    of_slots |= {"lids", "lids_s", "rise", "rise_lids", "brim", "barren", "risen_to", "read", "still", "told_at_s"}
+    shapes: dict[str, tuple[int, ...]] = {
+        "now_s": (),
+        "belief": (PILES, CLUTTER),
+        "brim": (4, BINS),
+        "counts": (MOST_SEEN + 1,),
+    }
+    shapes["said"] = (len(DUMPING_CAUSES),)
+    never = {"now_s", "odd_level", "read", *(name for name in DumpingState._fields if name.endswith("at_s"))}
     arrays = {}
     for name in DumpingState._fields:
         of = () if name == "now_s" else (slots if name in of_slots else clusters,)

@@ -37,6 +37,7 @@ def evaluate_dumping(observations: Path, interval_s: float = 900.0) -> tuple[dic
     import numpy as np
 
     from city.errors import BadFile
+    from city.findings import cause_group
     from models.dumping import DumpingModel
     from models.rows import Rows
     from simulation.table_files import Kind, read_table
@@ -62,7 +63,7 @@ def evaluate_dumping(observations: Path, interval_s: float = 900.0) -> tuple[dic
         "entity": [one.entity for one in raised],
         "raised_at": [one.raised_at_s for one in raised],
         "cleared_at": [over.get(one.id, float("nan")) for one in raised],
-        "cause": [one.cause for one in raised],
+        "cause": [cause_group(one.cause) for one in raised],
         "probability": [round(one.probability, 4) for one in raised],
     }
     return columns, int((~model.observable(state)).sum()), len(model.entities)

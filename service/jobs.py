@@ -7,16 +7,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from city.findings import Incident
-from city.places import Container
+from city.findings import Incident, cause_group
 from city.plans import Job
 from city.register import Register
-from routing.service_time import service_s
+from routing.selection import Outlook, emptying, is_taken, select_emptyings
 from service.settings import PlanningSettings
 from service.snapshot import UNKNOWN, Snapshot
 
-# Waste as it lies in a container, kg/m³. Residual 40..70 is measured; the others are usual planning figures.
-DENSITY_KG_M3 = {"residual": 55.0, "organic": 250.0, "paper": 60.0, "glass": 300.0, "textile": 90.0}
+# Where waste was left for want of room, containers from this level on are emptied with it.
+_WORTH_A_CRANE = 0.8
 
 
 def local_hour(at_s: float, hour: float, timezone: ZoneInfo, days: int = 0) -> float:
@@ -47,69 +46,14 @@ def next_visit_s(now_s: float, planning: PlanningSettings, timezone: ZoneInfo) -
 
 
 def day_jobs(register: Register, snapshot: Snapshot, planning: PlanningSettings) -> list[Job]:
-    """Return the jobs of a day plan: one for each cluster and stream that is worth a visit today.
+    """Return the emptyings of a day plan, see `routing.selection`.
 
-    A cluster must be visited when one of its containers overflows before the next occasion almost surely, or is
-    nearly full. It may be visited for a prize when that is possible at all; then all its containers of the stream
-    that have any risk are emptied. What is unknown is not driven to: the desk hears about sick sensors.
+    What is unknown is not driven to: the desk hears about sick sensors.
     """
     known = snapshot.containers
-    chosen: dict[tuple[str, str], list[tuple[Container, float, float]]] = defaultdict(list)
-    for i in np.flatnonzero(known.state != UNKNOWN):
-        level, overflow = float(known.level[i]), float(known.overflow[i])
-        if overflow >= planning.may_probability or level >= planning.must_fill_ratio:
-            container = register.containers[known.ids[i]]
-            chosen[container.cluster, container.stream].append((container, level, overflow))
+    outlook = {known.ids[i]: known.outlook(int(i)) for i in np.flatnonzero(known.state != UNKNOWN)}
     day_s = hours_from_s(snapshot.now_s, ZoneInfo(register.timezone))
-    return [
-        empty_job(register, cluster, stream, risks, planning, day_s)
-        for (cluster, stream), risks in sorted(chosen.items())
-        if _anybody_takes(register, stream)
-    ]
-
-
-def empty_job(
-    register: Register,
-    cluster: str,
-    stream: str,
-    risks: list[tuple[Container, float, float]],
-    planning: PlanningSettings,
-    day_s: float,
-    incident: str = "",
-) -> Job:
-    """Return the job of emptying containers of one stream of a cluster.
-
-    Parameters
-    ----------
-    risks
-        Containers, each with its fill ratio and its probability of overflow.
-    day_s
-        An inner city's hour counts from it, see `hours_from_s`.
-    incident
-        What asked for it; such a job must be done.
-    """
-    place = register.clusters[cluster]
-    must = bool(incident) or any(
-        overflow > planning.must_probability or level >= planning.must_fill_ratio for _, level, overflow in risks
-    )
-    volume_m3 = sum(level * container.volume_m3 for container, level, _ in risks)
-    spared = 1.0 - float(np.prod([1.0 - overflow for _, _, overflow in risks]))
-    return Job(
-        id=f"empty-{cluster}-{stream}",
-        kind="empty",
-        place=cluster,
-        lon=place.lon,
-        lat=place.lat,
-        stream=stream,
-        containers=tuple(container.id for container, _, _ in risks),
-        volume_m3=round(volume_m3, 3),
-        load_kg=round(volume_m3 * DENSITY_KG_M3[stream], 1),
-        service_s=service_s(len(risks)),
-        must=must,
-        prize_s=0.0 if must else round(planning.prize_s * spared * len(risks), 1),
-        latest_s=None if place.before_hour is None else day_s + place.before_hour * 3600.0,
-        incident=incident,
-    )
+    return select_emptyings(register, outlook, planning.selection, day_s)
 
 
 def clear_job(register: Register, incident: Incident, objects: float, planning: PlanningSettings) -> Job:
@@ -138,7 +82,7 @@ def incident_jobs(register: Register, snapshot: Snapshot, incident: Incident, pl
     if any(truck.kind == "grab" for truck in register.trucks.values()):
         objects = snapshot.value(incident.entity, "beside", "objects_beside") or 1.0
         jobs.append(clear_job(register, incident, objects, planning))
-    if incident.cause == "overflow":
+    if cause_group(incident.cause) == "overflow":
         jobs += _emptying_of(register, snapshot, incident, planning)
     return jobs
 
@@ -154,19 +98,14 @@ def open_dumpings(incidents: Iterable[Incident]) -> list[Incident]:
 
 def _emptying_of(register: Register, snapshot: Snapshot, incident: Incident, planning: PlanningSettings) -> list[Job]:
     known = snapshot.containers
-    by_stream: dict[str, list[tuple[Container, float, float]]] = defaultdict(list)
+    by_stream: dict[str, dict[str, Outlook]] = defaultdict(dict)
     for container in register.containers_of(incident.entity):
-        i = known.index[container.id]
-        level = float(known.level[i])
-        if level >= 0.8:
-            by_stream[container.stream].append((container, level, float(known.overflow[i])))
+        outlook = known.outlook(known.index[container.id])
+        if outlook.level >= _WORTH_A_CRANE:
+            by_stream[container.stream][container.id] = outlook
     day_s = hours_from_s(snapshot.now_s, ZoneInfo(register.timezone))
     return [
-        empty_job(register, incident.entity, stream, risks, planning, day_s, incident.id)
-        for stream, risks in sorted(by_stream.items())
-        if _anybody_takes(register, stream)
+        emptying(register, incident.entity, stream, outlook, planning.selection, day_s, incident.id)
+        for stream, outlook in sorted(by_stream.items())
+        if is_taken(register, stream)
     ]
-
-
-def _anybody_takes(register: Register, stream: str) -> bool:
-    return any(truck.kind == "crane" and stream in truck.streams for truck in register.trucks.values())
