@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from models.congestion import CongestionModel
+from models.expectation import ExpectationModel
 from models.incidents import IncidentModel
 from models.rows import Rows
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 START_S = 1_767_600_000.0
 _WARM, _TICKS = 3, 5
+# Minutes at which the expectation is told of something, and those of them that end a step of its.
+_TOLD, _ENDS = (0, 1, 2, 3, 16, 17, 18, 31, 32, 33), (16, 31)
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -23,10 +26,15 @@ def run(quick: bool) -> dict[str, Any]:
 
 def table(figures: dict[str, Any]) -> str:
     """Return the figures for people."""
-    lines = ["| approaches | congestion s | incidents s | both s a tick | us each | MB of state |", "| --- " * 6 + "|"]
+    lines = [
+        "| approaches | congestion s | incidents s | expectation s | all s a tick | all s where a step of 15 min ends "
+        "| us each | MB of state |",
+        "| --- " * 8 + "|",
+    ]
     for one in figures["sizes"]:
         lines.append(
-            f"| {one['approaches']:,} | {one['congestion_s']:.3f} | {one['incidents_s']:.3f} | {one['tick_s']:.3f} "
+            f"| {one['approaches']:,} | {one['congestion_s']:.3f} | {one['incidents_s']:.3f} "
+            f"| {one['expectation_s']:.3f} | {one['tick_s']:.3f} | {one['step_end_tick_s']:.3f} "
             f"| {one['tick_s'] / one['approaches'] * 1e6:.2f} | {one['state_mb']:,.0f} |"
         )
     same = "the same" if figures["restart_gives_the_same_findings"] else "OTHER"
@@ -47,7 +55,26 @@ def _cost(n: int) -> dict[str, Any]:
         cost[f"{name}_s"] = float(np.median(spent[_WARM:]))
         cost["tick_s"] += cost[f"{name}_s"]
         cost["state_mb"] += sum(one.nbytes for one in state) / 1e6
-    return cost
+    ordinary_s, end_s, expectation_mb = _expectation(names)
+    cost["step_end_tick_s"] = cost["tick_s"] + end_s
+    cost["tick_s"] += ordinary_s
+    cost["state_mb"] += expectation_mb
+    return cost | {"expectation_s": ordinary_s, "expectation_step_end_s": end_s}
+
+
+def _expectation(names: list[str]) -> tuple[float, float, float]:
+    """Return CPU seconds of a tick within a step, and of one that ends it, and MB once the whole week is known."""
+    model = ExpectationModel(names)
+    state = model.initial_state()
+    spent = {}
+    for t in _TOLD:
+        rows = _tick(len(names), t)
+        start = time.process_time()
+        state, _ = model.update(state, rows)
+        spent[t] = time.process_time() - start
+    within = [spent[t] for t in _TOLD[2:] if t not in _ENDS]
+    arrays: list[Any] = [*state[:-2], *state.usual, *state.usual_h]
+    return float(np.median(within)), float(max(spent[t] for t in _ENDS)), sum(one.nbytes for one in arrays) / 1e6
 
 
 def _tick(n: int, t: int) -> Rows:

@@ -123,6 +123,11 @@ class ExpectationModel:
     region
         Country or country-subdivision whose public holidays are Sundays; None = the time zone's country.
 
+    Raises
+    ------
+    BadInput
+        An entity is named twice, or the time zone or the region is unknown.
+
     References
     ----------
     Edges of the band: stochastic approximation of a quantile, H. Robbins and S. Monro, 1951.
@@ -141,6 +146,8 @@ class ExpectationModel:
         self.parameters = parameters or ExpectationParameters()
         self._timezone = zone_of(timezone).key
         self._region = country_of(timezone) if region is None else region
+        # Also reads what the library knows of the country, which takes longer than a tick may.
+        day_kinds(np.zeros(1), self._timezone, self._region)
 
     def initial_state(self) -> ExpectationState:
         """Return the state of entities never heard of."""
