@@ -7,7 +7,7 @@ from models.fill import FillModel, FillState
 from models.rows import Floats
 
 # Levels at which the probability is asked; between them it is taken as straight.
-_LEVELS = (1.0, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0)
+_LEVELS = (1.0, 1.05, 1.15, 1.35, 2.0)
 
 
 def expected_spill(

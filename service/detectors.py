@@ -1,7 +1,8 @@
 """All models of the city together: rows go in, findings come out, and a snapshot says what is known."""
 
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,7 +18,10 @@ from models.fleet_silence import FleetSilenceModel, fleet_of
 from models.health import HealthModel, HealthParameters
 from models.incidents import IncidentModel
 from models.local_days import LocalDays
-from models.rows import Booleans, Rows
+from models.rows import Booleans, Floats, Rows
+from models.series_faults import SeriesFaultModel
+from models.spill import expected_spill
+from routing.selection import DENSITY_KG_M3
 from service.jobs import next_visit_s
 from service.settings import PlanningSettings
 from service.snapshot import (
@@ -28,6 +32,7 @@ from service.snapshot import (
     ApproachStates,
     ClusterStates,
     ContainerStates,
+    FleetSilence,
     Snapshot,
     Visit,
 )
@@ -38,9 +43,17 @@ LATE_S = 900.0
 # A fill sensor reports when something changes, and at least this often: a usual gap shorter than that says nothing.
 HEARTBEAT_S = 6 * 3600.0
 WATCH_FILL_RATIO = 0.8
+URGENT_FILL_RATIO = 0.95
 WATCH_PROBABILITY = 0.5
-# Of such a sensor nothing is believed: what is planned rests on the forecast, and says unknown now.
+# Of such a sensor nothing is believed: what is planned rests on the forecast.
 _SICK = frozenset({"silent", "stuck", "implausible", "blocked", "tilt"})
+# What the word of a sensor is worth beside what `FillHealthModel.quality` knows of.
+_WORTH = {"stuck": 0.1, "implausible": 0.3}
+# A level that nothing vouches for may be wrong by this (standard deviation, ratio of the usable volume).
+DOUBT_SD = 0.3
+# That a counter says one value over and over is found within minutes by another model.
+_OF_COUNTERS = frozenset({"blocked", "drift"})
+CLAIMS_KEPT = 60
 
 
 class Detectors:
@@ -55,7 +68,11 @@ class Detectors:
         self._planning = planning
         self._timezone = ZoneInfo(register.timezone)
         containers = list(register.containers.values())
-        self._fill = FillModel([one.id for one in containers], volume_m3=[one.volume_m3 for one in containers])
+        self._fill = FillModel(
+            [one.id for one in containers],
+            volume_m3=[one.volume_m3 for one in containers],
+            density_kg_m3=[DENSITY_KG_M3.get(one.stream, np.nan) for one in containers],
+        )
         self._dumping = DumpingModel(list(register.clusters), members={one.id: one.cluster for one in containers})
         approaches = list(register.approaches.values())
         self._congestion = CongestionModel(
@@ -68,12 +85,14 @@ class Detectors:
         in_containers = sorted(sensed & set(register.containers))
         self._fill_health = HealthModel(in_containers, on_change)
         self._container_sensors = FillHealthModel(in_containers)
+        self._is_sensed = self._among(self._fill.entities, frozenset(in_containers))
         self._fleet = FleetSilenceModel(
-            fleet_of(in_containers, "container-sensors"),
+            fleet_of(in_containers, register.city),
             interval_s=[HEARTBEAT_S] * len(in_containers),
             check_s=HEARTBEAT_S / 12,
         )
         self._health = HealthModel(sorted(sensed - set(register.containers)))
+        self._counters = SeriesFaultModel(sorted(sensed & set(register.approaches)), timezone=register.timezone)
         self._fill_state = self._fill.initial_state()
         self._dumping_state = self._dumping.initial_state()
         self._congestion_state = self._congestion.initial_state()
@@ -82,8 +101,10 @@ class Detectors:
         self._container_sensors_state = self._container_sensors.initial_state()
         self._fleet_state = self._fleet.initial_state()
         self._health_state = self._health.initial_state()
+        self._counters_state = self._counters.initial_state()
         self._latest: dict[tuple[str, ReadingKind], Row] = {}
         self._visits: deque[Visit] = deque()
+        self._claims: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=CLAIMS_KEPT))
         self._active: dict[str, Finding] = {}
         self._late: dict[str, tuple[float, float]] = {}
         self._cluster_index = {one: i for i, one in enumerate(register.clusters)}
@@ -93,8 +114,9 @@ class Detectors:
         """Take rows that arrived until `now_s`, and return what the models find in them."""
         for row in rows:
             self._note(row)
-        findings: list[Finding] = []
-        self._fill_state, found = self._fill.update(self._fill_state, Rows.of(rows, self._fill.index, now_s))
+        findings = self._sensors(rows, now_s)
+        readings = self._believed(Rows.of(rows, self._fill.index, now_s), findings)
+        self._fill_state, found = self._fill.update(self._fill_state, readings)
         findings += found
         self._dumping_state, found = self._dumping.update(
             self._dumping_state, Rows.of(rows, self._dumping.index, now_s)
@@ -108,11 +130,21 @@ class Detectors:
             self._incident_state, Rows.of(rows, self._incidents.index, now_s)
         )
         findings += found
+        for finding in findings:
+            if finding.cleared_at_s is None:
+                self._active[finding.id] = finding
+            else:
+                self._active.pop(finding.id, None)
+        while self._visits and self._visits[0].at_s < now_s - VISITS_KEPT_S:
+            self._visits.popleft()
+        return findings
+
+    def _sensors(self, rows: Sequence[Row], now_s: float) -> list[Finding]:
+        """Return what is wrong with sensors: before anything else, because nothing is concluded from a sick one."""
         heard_until_s = self._heard_until_s(now_s)
-        self._health_state, found = self._health.update(
+        self._health_state, findings = self._health.update(
             self._health_state, Rows.of(rows, self._health.index, heard_until_s)
         )
-        findings += found
         of_containers = Rows.of(rows, self._fill_health.index, heard_until_s)
         self._fill_health_state, found = self._fill_health.update(self._fill_health_state, of_containers)
         findings += found
@@ -122,14 +154,45 @@ class Detectors:
         findings += found
         self._fleet_state, found = self._fleet.update(self._fleet_state, of_containers)
         findings += found
-        for finding in findings:
-            if finding.cleared_at_s is None:
-                self._active[finding.id] = finding
-            else:
-                self._active.pop(finding.id, None)
-        while self._visits and self._visits[0].at_s < now_s - VISITS_KEPT_S:
-            self._visits.popleft()
-        return findings
+        self._counters_state, found = self._counters.update(
+            self._counters_state, Rows.of(rows, self._counters.index, heard_until_s)
+        )
+        return findings + [one for one in found if one.kind in _OF_COUNTERS]
+
+    def _believed(self, rows: Rows, found: Iterable[Finding]) -> Rows:
+        """Return the rows without the levels that sensors told while they were known to be sick.
+
+        It goes by the measured times of beginning and end, so that a replay in larger pieces believes the same.
+        """
+        fill = rows.value("fill_ratio")
+        told = fill.copy()
+        for one in {one.id: one for one in (*self._active.values(), *found)}.values():
+            i = self._fill.index.get(one.entity, -1)
+            if one.kind in _SICK - {"silent"} and i >= 0:
+                until_s = np.inf if one.cleared_at_s is None else one.cleared_at_s
+                told[(rows.entity == i) & (rows.at_s >= one.raised_at_s) & (rows.at_s < until_s)] = np.nan
+        if np.array_equal(told, fill, equal_nan=True):
+            return rows
+        return replace(rows, values={**rows.values, "fill_ratio": told})
+
+    def _quality(self) -> Floats:
+        """Return what the word of each container's sensor is worth, ``(n,)``: 1 = all, 0 = nothing, NaN = no sensor."""
+        quality = np.where(self._is_sensed, 1.0, np.nan)
+        own = self._container_sensors
+        quality[[self._fill.index[one] for one in own.entities]] = own.quality(self._container_sensors_state)
+        for one in list(self._active.values()):
+            if one.kind in _WORTH and (i := self._fill.index.get(one.entity, -1)) >= 0:
+                quality[i] = min(quality[i], _WORTH[one.kind])
+        return quality
+
+    def _fleet_silence(self, active: Iterable[Finding]) -> FleetSilence | None:
+        """Return how many sensors are silent together; None while none are."""
+        for one in active:
+            if one.kind == "fleet_silent":
+                silent, known = self._fleet.late(self._fleet_state, self._fleet_state.checked_s[0])
+                group = self._fleet.entities.index(one.entity)
+                return FleetSilence(int(silent[group]), int(known[group]), one.evidence[-1].at_s)
+        return None
 
     def snapshot(self, now_s: float, position: int, entries: int, ready: bool) -> Snapshot:
         """Return what is known at `now_s`; nobody changes it afterwards."""
@@ -142,7 +205,7 @@ class Detectors:
             ready=ready,
             position=position,
             entries=entries,
-            containers=self._containers(now_s, sick),
+            containers=self._containers(now_s),
             approaches=self._approaches(sick),
             clusters=ClusterStates(
                 self._dumping.entities,
@@ -153,6 +216,7 @@ class Detectors:
             active=active,
             visits=tuple(self._visits),
             sick=sick,
+            fleet_silence=self._fleet_silence(active.values()),
             late_devices=len(self._late),
         )
 
@@ -162,16 +226,22 @@ class Detectors:
         state = self._fill_state
         if not np.isfinite(state.at_s[i]) or not len(at_s):
             return []
-        forecast = self._fill.forecast(state, at_s)
+        forecast = self._fill.forecast(state, at_s, doubt_sd=_doubt_sd(self._quality()))
         return [
             (float(level), float(low), float(high))
             for level, low, high in zip(forecast.level[i], forecast.low[i], forecast.high[i], strict=True)
         ]
 
+    def claimed(self, container: str) -> list[float]:
+        """Return when crews said that they emptied a container, the newest `CLAIMS_KEPT`, by rising time."""
+        return sorted(self._claims.get(container, ()))
+
     def _note(self, row: Row) -> None:
         if row.kind == "visit":
             if row.subject:
                 self._visits.append(Visit(row.entity, row.subject, row.at_s))
+                if row.subject in self._fill.index:
+                    self._claims[row.subject].append(row.at_s)
             return
         key = (row.entity, row.kind)
         known = self._latest.get(key)
@@ -190,15 +260,18 @@ class Detectors:
                 del self._late[device]
         return min((at_s for at_s, _ in self._late.values()), default=now_s)
 
-    def _containers(self, now_s: float, sick: frozenset[str]) -> ContainerStates:
+    def _containers(self, now_s: float) -> ContainerStates:
         state = self._fill_state
         until_s = next_visit_s(now_s, self._planning, self._timezone)
-        forecast = self._fill.forecast(state, np.array([now_s, until_s]))
-        level, overflow = forecast.level[:, 0], forecast.overflow_probability[:, 1]
+        quality = self._quality()
+        doubt_sd = DOUBT_SD * (1.0 - np.nan_to_num(quality, nan=1.0))
+        forecast = self._fill.forecast(state, [now_s], doubt_sd=doubt_sd)
+        level = forecast.level[:, 0]
+        overflow, spill = expected_spill(self._fill, state, until_s, doubt_sd=doubt_sd)
         codes = np.full(len(level), OK)
         codes[(level >= WATCH_FILL_RATIO) | (overflow >= WATCH_PROBABILITY)] = WATCH
-        codes[(level >= self._planning.must_fill_ratio) | (overflow > self._planning.must_probability)] = URGENT
-        codes[np.isnan(level) | self._among(self._fill.entities, sick)] = UNKNOWN
+        codes[(level >= URGENT_FILL_RATIO) | (overflow > self._planning.must_probability)] = URGENT
+        codes[np.isnan(level)] = UNKNOWN
         return ContainerStates(
             ids=self._fill.entities,
             index=self._fill.index,
@@ -206,8 +279,10 @@ class Detectors:
             low=forecast.low[:, 0],
             high=forecast.high[:, 0],
             overflow=overflow,
+            spill=spill,
             at_s=state.at_s.copy(),
             emptied_at_s=state.emptied_at_s.copy(),
+            quality=quality,
             state=codes,
         )
 
@@ -228,3 +303,7 @@ class Detectors:
     @staticmethod
     def _among(entities: Sequence[str], chosen: frozenset[str]) -> Booleans:
         return np.fromiter((one in chosen for one in entities), np.bool_, len(entities))
+
+
+def _doubt_sd(quality: Floats) -> Floats:
+    return DOUBT_SD * (1.0 - np.nan_to_num(quality, nan=1.0))

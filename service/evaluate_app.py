@@ -2,8 +2,8 @@
 
 import typer
 
-from service.evaluate_dumping import dumping_command
 from service.evaluate_anomalies import anomalies_command
+from service.evaluate_dumping import dumping_command
 from service.evaluate_faults import faults_command
 from service.evaluate_fill import fill_command
 from service.evaluate_forecast import forecast_command

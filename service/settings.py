@@ -8,6 +8,7 @@ import msgspec
 
 from city.errors import BadInput
 from city.parameters import read_parameters
+from routing.selection import SelectionParameters
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -52,8 +53,8 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         full, must be emptied.
     may_probability
         Below this probability of overflow a container is left alone.
-    prize_s
-        Seconds of driving that preventing one certain overflow is worth.
+    spared_s
+        Seconds of driving that it is worth to spare one person a full container.
     next_visit_margin_s
         How long after the next plan hour a truck may come at last.
     min_gain_s
@@ -65,8 +66,7 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     References
     ----------
-    Must above 99 % probability of overflow, prizes otherwise: arXiv 2409.13386. Must above 80 % full: the rule of
-    Twente's dynamic collection, and where Groningen's sensors raise the alarm.
+    See `routing.selection`.
     """
 
     plan_hour: float = 7.0
@@ -75,9 +75,9 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_for_late_s: float = 45.0
     debounce_s: float = 120.0
     must_probability: float = 0.99
-    must_fill_ratio: float = 0.8
-    may_probability: float = 0.05
-    prize_s: float = 300.0
+    must_fill_ratio: float = 1.0
+    may_probability: float = 0.01
+    spared_s: float = 45.0
     next_visit_margin_s: float = 7 * 3600.0
     clear_s: float = 480.0
     clear_per_object_s: float = 45.0
@@ -87,17 +87,21 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jam_radius_m: float = 250.0
     command_margin_s: float = 7200.0
 
+    @property
+    def selection(self) -> SelectionParameters:
+        """How emptyings are chosen."""
+        return SelectionParameters(self.must_probability, self.must_fill_ratio, self.may_probability, self.spared_s)
+
     def __post_init__(self) -> None:
         if not 0 <= self.plan_hour < 24:
             raise BadInput(f"plan_hour is {self.plan_hour}.", "Use an hour of the day from 0 up to 24.")
         for name in ("solver_s", "replan_s"):
             if not 0 < getattr(self, name) <= 600:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "Use a number of seconds above 0, at most 600.")
-        for name in ("must_probability", "may_probability"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadInput(f"{name} is {getattr(self, name)}.", "Use a probability from 0 to 1.")
+        # Checks its own parameters.
+        _ = self.selection
         waits = ("wait_for_late_s", "debounce_s", "command_margin_s")
-        for name in (*waits, "min_gain_s", "prize_s", "next_visit_margin_s"):
+        for name in (*waits, "min_gain_s", "next_visit_margin_s"):
             if getattr(self, name) < 0:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "Use 0 or more seconds.")
 

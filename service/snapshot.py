@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from city.findings import Finding
 from city.readings import ReadingKind, Row
 from models.rows import Booleans, Floats, Integers
+from routing.selection import Outlook
 
 OK, WATCH, URGENT, UNKNOWN = 0, 1, 2, -1
 STATE_NAMES = {OK: "ok", WATCH: "watch", URGENT: "urgent", UNKNOWN: "unknown"}
@@ -16,7 +17,9 @@ class ContainerStates:
     """State of ``n`` containers in the order of `ids`; ratios of the usable volume, NaN = unknown.
 
     `level`, `low` and `high` are the forecast for now (central 80 %); `overflow` is the probability of overflowing
-    before the next possible visit; `at_s` is the newest reading, `emptied_at_s` the last emptying.
+    before the next possible visit and `spill` the waste that will find no room until then; `at_s` is the newest
+    reading, `emptied_at_s` the last emptying. `quality` is what the word of its sensor is worth: 1 = all, 0 = nothing,
+    NaN = there is no sensor.
     """
 
     ids: tuple[str, ...]
@@ -25,9 +28,15 @@ class ContainerStates:
     low: Floats
     high: Floats
     overflow: Floats
+    spill: Floats
     at_s: Floats
     emptied_at_s: Floats
+    quality: Floats
     state: Integers
+
+    def outlook(self, i: int) -> Outlook:
+        """Return what container number `i` of `ids` is expected to do until the next possible visit."""
+        return Outlook(float(self.level[i]), float(self.overflow[i]), float(self.spill[i]))
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,15 @@ class Visit:
     truck: str
     subject: str
     at_s: float
+
+
+@dataclass(frozen=True)
+class FleetSilence:
+    """Of `known` sensors in containers `silent` are late now; most of them were last heard before `since_s`."""
+
+    silent: int
+    known: int
+    since_s: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,7 @@ class Snapshot:
     visits: tuple[Visit, ...] = ()
     sick: frozenset[str] = frozenset()
     late_devices: int = 0
+    fleet_silence: FleetSilence | None = None
 
     def value(self, entity: str, kind: ReadingKind, quantity: str) -> float | None:
         """Return the newest value of a quantity; None if there is none or it is unknown."""

@@ -28,6 +28,7 @@ def snapshot_of(city, **levels):
     for id, (level, overflow) in levels.items():
         i = known.index[id.replace("_", "-")]
         known.level[i], known.overflow[i], known.state[i] = level, overflow, 0
+        known.spill[i] = 0.1 * overflow
     return snapshot
 
 
@@ -42,12 +43,12 @@ def incident(**changes):
 
 def test_what_overflows_surely_or_is_full_must_and_what_may_overflow_earns_a_prize(city):
     snapshot = snapshot_of(
-        city, k1_residual=(0.5, 0.995), k2_residual=(0.96, 0.2), k3_residual=(0.6, 0.5), k4_residual=(0.1, 0.0)
+        city, k1_residual=(0.5, 0.995), k2_residual=(1.02, 0.2), k3_residual=(0.6, 0.5), k4_residual=(0.1, 0.0)
     )
     jobs = {one.place: one for one in day_jobs(city.register, snapshot, PlanningSettings())}
     assert set(jobs) == {"kamer-1", "kamer-2", "kamer-3"}
     assert (jobs["kamer-1"].must, jobs["kamer-2"].must, jobs["kamer-3"].must) == (True, True, False)
-    assert jobs["kamer-3"].prize_s == pytest.approx(0.5 * PlanningSettings().prize_s)
+    assert jobs["kamer-3"].prize_s == pytest.approx(PlanningSettings().spared_s * 0.05 * 4000 / 33.4, abs=0.1)
     assert jobs["kamer-3"].volume_m3 == pytest.approx(2.4)
     assert jobs["kamer-3"].service_s == 180.0
 
