@@ -93,6 +93,13 @@ class FleetSilenceModel:
         self._look_until(s, (np.ceil(rows.now_s / self.check_s) - 1) * self.check_s, findings)
         return s, findings
 
+    def late(self, state: FleetSilenceState, at_s: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return how many members of each group, ``(g,)``, are later than they should be, and how many are known."""
+        known = np.isfinite(state.at_s) & np.isfinite(state.interval_s)
+        late = known & (at_s - state.at_s > _LATE * state.interval_s + 60.0)
+        groups = len(self.entities)
+        return np.bincount(self.group[late], minlength=groups), np.bincount(self.group[known], minlength=groups)
+
     def _hear(self, s: FleetSilenceState, e: npt.NDArray[np.int64], at_s: Floats) -> None:
         fresh = ~(at_s <= s.at_s[e])
         e, at_s = e[fresh], at_s[fresh]
@@ -112,13 +119,7 @@ class FleetSilenceModel:
             self._look(s, float(s.checked_s[0]), findings)
 
     def _look(self, s: FleetSilenceState, at_s: float, findings: list[Finding]) -> None:
-        known = np.isfinite(s.at_s) & np.isfinite(s.interval_s)
-        # What has been gone for days is no news, and is told of each alone.
-        age_s = at_s - s.at_s
-        late = known & (age_s > _LATE * s.interval_s + 60.0)
-        groups = len(self.entities)
-        n = np.bincount(self.group[known], minlength=groups)
-        silent = np.bincount(self.group[late], minlength=groups)
+        silent, n = self.late(s, at_s)
         share = silent / np.maximum(n, 1)
         is_silent = np.isfinite(s.since_s)
         begins = ~is_silent & (silent >= _FEWEST) & (share >= np.maximum(_SHARE, _TIMES_USUAL * s.usual_share))
@@ -127,6 +128,7 @@ class FleetSilenceModel:
             i, name = int(g), self.entities[g]
             said = f"{silent[i]} of {n[i]} sensors ({100 * share[i]:.0f} %)"
             if begins[i]:
+                late = at_s - s.at_s > _LATE * s.interval_s + 60.0
                 last_s = float(np.quantile(s.at_s[late & (self.group == i)], 0.9))
                 told: tuple[Evidence, ...] = (
                     Evidence(f"{said} have said nothing for longer than they should; usual are "

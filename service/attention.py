@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from city.findings import JAM_KINDS, Incident
 from city.plans import Plan, Proposal
 from city.register import Register
 from service.answers import AttentionAnswer, AttentionItem, EvidenceAnswer, IncidentAnswer
-from service.sentences import evidence_line, incident_title, place_name
+from service.sentences import clock_text, evidence_line, incident_title, place_name
+from service.snapshot import FleetSilence
 
 _URGENT_SEVERITY = 0.5
 
@@ -19,11 +21,13 @@ def attention(
     plan: Plan | None,
     now_s: float,
     note_of: Callable[[str], str] = lambda _: "",
+    fleet_silence: FleetSilence | None = None,
 ) -> AttentionAnswer:
     """Return what waits for somebody.
 
     An incident that an open proposal would settle stands behind the proposal, and one that a round of the current
-    plan takes care of needs nobody any more.
+    plan takes care of needs nobody any more. Where many sensors are silent together, that one thing is said first,
+    and not of each of them.
     """
     by_id = {one.id: one for one in incidents}
     proposed = {incident for one in proposals for incident in one.incidents}
@@ -36,9 +40,14 @@ def attention(
             continue
         if incident.id in proposed or incident.id in planned - forgotten:
             continue
+        if fleet_silence and incident.kind == "silent" and incident.entity in register.containers:
+            continue
         items.append(_of_incident(register, incident, now_s, note_of(incident.id)))
     items.sort(key=lambda one: (one.urgency != "urgent", one.type != "proposal", -one.since))
-    return AttentionAnswer(summary=_summary(items), items=items)
+    summary = _summary(items)
+    if fleet_silence:
+        summary = f"{_fleet_line(register, fleet_silence)}. {summary}"
+    return AttentionAnswer(summary=summary, items=items)
 
 
 def incident_answer(register: Register, incident: Incident, now_s: float) -> IncidentAnswer:
@@ -49,7 +58,7 @@ def incident_answer(register: Register, incident: Incident, now_s: float) -> Inc
         kind=incident.kind,
         entity=incident.entity,
         title=incident_title(register, incident),
-        place=incident.entity,
+        place="" if incident.entity == register.city else incident.entity,
         place_name=place_name(register, incident.entity),
         lon=incident.lon,
         lat=incident.lat,
@@ -72,8 +81,8 @@ def incident_answer(register: Register, incident: Incident, now_s: float) -> Inc
 
 
 def urgency(incident: Incident) -> Literal["urgent", "watch"]:
-    """Return how urgent an incident is: waste on the street is, a jam only when it is a bad one."""
-    if incident.kind == "dumping":
+    """Return how urgent an incident is: waste on the street and a fleet of silent sensors are, a jam if it is bad."""
+    if incident.kind in ("dumping", "fleet_silent"):
         return "urgent"
     if incident.kind in JAM_KINDS and incident.severity >= _URGENT_SEVERITY:
         return "urgent"
@@ -107,12 +116,17 @@ def _of_incident(register: Register, incident: Incident, now_s: float, note: str
         urgency=urgency(incident),
         title=incident_title(register, incident),
         detail=detail,
-        place=incident.entity,
+        place="" if incident.entity == register.city else incident.entity,
         lon=incident.lon,
         lat=incident.lat,
         since=incident.raised_at_s,
         age_s=round(max(0.0, now_s - incident.raised_at_s), 1),
     )
+
+
+def _fleet_line(register: Register, fleet: FleetSilence) -> str:
+    since = clock_text(fleet.since_s, ZoneInfo(register.timezone))
+    return f"{fleet.silent:,} of {fleet.known:,} sensors fell silent at {since}; decisions go on from forecasts"
 
 
 def _summary(items: Sequence[AttentionItem]) -> str:

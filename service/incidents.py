@@ -5,11 +5,23 @@ from typing import NamedTuple
 import msgspec
 
 from city.findings import Evidence, Finding, FindingKind, Incident
-from city.register import Register
+from city.register import Position, Register
 
 # An emptying is something that happened, and a full container is planned for without asking anybody.
 INCIDENT_KINDS: frozenset[FindingKind] = frozenset(
-    {"dumping", "congestion", "incident", "silent", "stuck", "implausible", "blocked", "drift", "chatter", "tilt"}
+    {
+        "dumping",
+        "congestion",
+        "incident",
+        "silent",
+        "stuck",
+        "implausible",
+        "blocked",
+        "drift",
+        "chatter",
+        "tilt",
+        "fleet_silent",
+    }
 )
 _MAX_EVIDENCE = 8
 
@@ -23,7 +35,8 @@ class IncidentBook:
     """Keeps which findings make up which incident. The same findings in the same order make the same incidents.
 
     Findings of one kind at one site (a cluster, a junction, else the entity itself) are one incident while any of
-    them lasts, and when the next begins within `merge_s` after the last was over.
+    them lasts, and when the next begins within `merge_s` after the last was over. What concerns the whole city has
+    the city's id as its entity and its middle as its place.
     """
 
     def __init__(self, register: Register, merge_s: float = 1800.0) -> None:
@@ -83,6 +96,8 @@ class IncidentBook:
 
     def _begin(self, site: _Site, finding: Finding, known: Incident | None) -> Incident | None:
         position = self._register.position(finding.entity)
+        if position is None and finding.entity == self._register.city:
+            position = middle(self._register)
         if position is None:
             return None
         over_s = known.cleared_at_s if known else None
@@ -118,6 +133,14 @@ class IncidentBook:
         if approach := self._register.approaches.get(entity):
             return approach.junction
         return entity
+
+
+def middle(register: Register) -> Position | None:
+    """Return the middle of all clusters and junctions: where what concerns the whole city is kept; None without any."""
+    places = [*register.clusters.values(), *register.junctions.values()]
+    if not places:
+        return None
+    return Position(sum(one.lon for one in places) / len(places), sum(one.lat for one in places) / len(places))
 
 
 def _joined(incident: Incident, finding: Finding, cleared_at_s: float | None) -> Incident:

@@ -150,6 +150,7 @@ class Runtime:
             self.todays_plan(),
             self.snapshot.now_s,
             self.planner.note_of,
+            self.snapshot.fleet_silence,
         )
 
     def trucks(self) -> TruckList:
@@ -162,7 +163,7 @@ class Runtime:
     def announce_attention(self) -> None:
         """Tell listeners what needs a person, if that has changed."""
         answer = self.attention()
-        shown = tuple((one.id, one.urgency, one.detail) for one in answer.items)
+        shown = (answer.summary, *((one.id, one.urgency, one.detail) for one in answer.items))
         if shown != self._attention_shown:
             self._attention_shown = shown
             self.hub.publish("attention", answer.model_dump(mode="json", by_alias=True))

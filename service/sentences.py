@@ -34,7 +34,7 @@ def place_name(register: Register, entity: str) -> str:
     ):
         if one := places.get(entity):
             return one.name or one.id
-    return entity
+    return register.name if entity == register.city else entity
 
 
 def incident_title(register: Register, incident: Incident) -> str:
@@ -55,6 +55,7 @@ def incident_title(register: Register, incident: Incident) -> str:
         "drift": f"Sensor drifts: {place}",
         "chatter": f"Sensor flaps: {place}",
         "tilt": f"Leaning container: {place}",
+        "fleet_silent": f"Many sensors fell silent together in {place}",
     }.get(incident.kind, f"{incident.kind} at {place}")
 
 
