@@ -12,6 +12,7 @@ import pytest
 from city.errors import BadFile, BadInput
 from city.register_files import read_register
 from routing.network import Network
+from simulation.field import ReplayField
 from simulation.history import History, read_counts, read_levels, slugs, week_shift_s
 from simulation.parameters import HOUR_S, local_time
 from simulation.planted import read_planted
@@ -64,6 +65,20 @@ def test_a_replay_keeps_weekday_and_local_hour(network: Network, tmp_path: Path)
     # The last whole week: a week after the start there is still something, two weeks after not.
     assert city.counts.at_s.max() >= START_S + 7 * 86400
     assert city.counts.at_s.max() < START_S + 14 * 86400
+
+
+def test_a_count_is_told_when_its_hour_is_over(network: Network, tmp_path: Path) -> None:
+    path = write_counts(tmp_path / "counts.csv", entities=1)
+    city = ReplayCity.build(network, START_S, counts=path)
+    field = ReplayField(city)
+    field.advance(START_S)
+    said = [one.reading for one in field.advance(START_S + 24 * HOUR_S)]
+    assert len(said) == 24
+    shift_s = week_shift_s(read_counts(path), START_S, BERLIN)
+    for one in said:
+        begun_s = one.at_ms / 1000 - one.interval_s - shift_s
+        # The file counts h vehicles in the hour from h o'clock on, UTC.
+        assert one.values["vehicle_count"] == begun_s // HOUR_S % 24
 
 
 def test_a_week_can_be_chosen(tmp_path: Path) -> None:
