@@ -251,7 +251,7 @@ class DumpingModel:
     def _know_site(self, s: DumpingState, e: Integers, at_s: Floats, number: Integers, elapsed_s: Floats) -> None:
         p = self.parameters
         rested_s = np.where(np.isnan(s.raised_at_s[e]), elapsed_s, 0.0)
-        counts = s.counts[e] * np.exp(-rested_s / p.fixture_memory_s)[:, None]
+        counts = s.counts[e] * np.exp(-rested_s / p.fixture_memory_s)[:, None].astype(np.float32)
         counts[np.arange(len(e)), number] += rested_s
         old = at_s - s.raised_at_s[e] > p.absorb_s
         counts[old] = 0.0

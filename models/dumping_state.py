@@ -73,7 +73,7 @@ class DumpingState(NamedTuple):
 
 
 # The large tables are kept in single precision: half the memory of a city, and more exact than any of their numbers.
-_SINGLE = frozenset({"belief", "brim"})
+_SINGLE = frozenset({"belief", "brim", "counts"})
 
 
 def nothing_known(clusters: int, slots: int) -> DumpingState:
