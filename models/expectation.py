@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -147,7 +148,7 @@ class ExpectationModel:
         self._timezone = zone_of(timezone).key
         self._region = country_of(timezone) if region is None else region
         # Also reads what the library knows of the country, which takes longer than a tick may.
-        day_kinds(np.zeros(1), self._timezone, self._region)
+        _slot(0, self._timezone, self._region)
 
     def initial_state(self) -> ExpectationState:
         """Return the state of entities never heard of."""
@@ -367,9 +368,9 @@ class ExpectationModel:
 
     def _knots(self, at_s: float) -> tuple[tuple[int, float], tuple[int, float]]:
         before_s = at_s - HOUR_S / 2
-        share = before_s / HOUR_S % 1.0
-        slot = day_kinds(np.array([before_s, before_s + HOUR_S]), self._timezone, self._region).slot
-        return (int(slot[0]), 1 - share), (int(slot[1]), share)
+        hour, share = divmod(before_s / HOUR_S, 1.0)
+        before, after = (_slot(int(one), self._timezone, self._region) for one in (hour, hour + 1))
+        return (before, 1 - share), (after, share)
 
 
 class _Work:
@@ -418,6 +419,12 @@ class _Work:
 
 
 _OF_STEP = ExpectationState._fields[5:-2]
+
+
+@lru_cache(maxsize=4096)
+def _slot(hour: int, timezone: str, region: str) -> int:
+    """Return the hour of the week that the `hour`-th since 1970 UTC is like."""
+    return int(day_kinds(np.array([hour * HOUR_S]), timezone, region).slot[0])
 
 
 def _unit(usual: Floats) -> Floats:
