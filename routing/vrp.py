@@ -16,6 +16,7 @@ How it is put, where PyVRP has no word for it:
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -23,6 +24,7 @@ import numpy as np
 import pyvrp
 from numpy.typing import NDArray
 from pyvrp import Activity, ActivityType
+from pyvrp.exceptions import PenaltyBoundWarning
 from pyvrp.PenaltyManager import PenaltyManager, PenaltyParams
 from pyvrp.search import OPERATORS, LocalSearch, NeighbourhoodParams, PerturbationManager, compute_neighbours
 
@@ -141,7 +143,10 @@ def _improve(
     # Looking through all moves at each new best one costs most of a short search.
     params = pyvrp.IteratedLocalSearchParams(history_length=memory, exhaustive_on_best=False)
     algorithm = pyvrp.IteratedLocalSearch(model.data, penalties, local, first, params)
-    best = algorithm.run(lambda cost: budget.is_over(cost, gives_up), collect_stats=False, display=False).best
+    with warnings.catch_warnings():
+        # That penalties are at their bound says what the caller learns anyhow: not all of it can be done.
+        warnings.simplefilter("ignore", PenaltyBoundWarning)
+        best = algorithm.run(lambda cost: budget.is_over(cost, gives_up), collect_stats=False, display=False).best
     return model.orders(best) if best.is_feasible() else None
 
 
