@@ -60,7 +60,7 @@ class SelectionParameters:
     must_probability: float = 0.99
     must_fill_ratio: float = 1.0
     may_probability: float = 0.01
-    spared_s: float = 45.0
+    spared_s: float = 100.0
 
     def __post_init__(self) -> None:
         for name in ("must_probability", "may_probability"):

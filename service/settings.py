@@ -77,7 +77,7 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     must_probability: float = 0.99
     must_fill_ratio: float = 1.0
     may_probability: float = 0.01
-    spared_s: float = 45.0
+    spared_s: float = 100.0
     next_visit_margin_s: float = 7 * 3600.0
     clear_s: float = 480.0
     clear_per_object_s: float = 45.0

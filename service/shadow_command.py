@@ -30,7 +30,7 @@ def shadow(
     ] = "",
     spared_s: Annotated[
         float, typer.Option(help="Seconds of driving that it is worth to spare one person a full container.")
-    ] = 45.0,
+    ] = 100.0,
     iterations: Annotated[int, typer.Option(help="Of the solver, for each crew and day.", min=1)] = 300,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with plots.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

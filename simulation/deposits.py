@@ -19,7 +19,6 @@ _HOURS = np.array(
      6.6, 5.0, 3.4, 2.0]
 )  # fmt: skip
 _WEEKDAYS = np.array([1.02, 0.95, 0.94, 0.95, 1.0, 1.12, 1.02])
-_DAY_SPREAD = 0.35
 _CONTAINER_SPREAD = 0.6
 
 
@@ -55,6 +54,7 @@ class DepositProcess:
         self.volume_l = np.array([c.volume_m3 * 1000.0 for c in register.containers.values()])
         self._seed = seed
         self._timezone = register.timezone
+        self._day_spread = parameters.deposits_day_spread
         rng = np.random.default_rng([seed, 11])
         spread = rng.lognormal(-(_CONTAINER_SPREAD**2) / 2, _CONTAINER_SPREAD, len(self.volume_l))
         per_day = parameters.deposits_share * self.volume_l / _MEAN_LITRES
@@ -81,4 +81,4 @@ class DepositProcess:
     def _luck(self, number: int) -> Floats:
         day = int(number * QUARTER_S // DAY_S)
         rng = np.random.Generator(np.random.Philox(key=[self._seed + (1 << 32), day]))
-        return rng.lognormal(-(_DAY_SPREAD**2) / 2, _DAY_SPREAD, len(self.volume_l))
+        return rng.lognormal(-(self._day_spread**2) / 2, self._day_spread, len(self.volume_l))

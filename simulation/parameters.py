@@ -35,6 +35,8 @@ class CityParameters:
         city with one crane truck has none.
     deposits_share
         Mean share of a container's volume that is thrown in on a day.
+    deposits_day_spread
+        Spread (of the logarithm) of a luck of the day that containers do not share; 0 leaves arrivals Poisson.
     dumpings_per_day, jams_per_day
         City-wide rates of what is planted outside the demonstration window.
     demo_dumpings, demo_jams
@@ -63,6 +65,7 @@ class CityParameters:
     camera_share: float = 0.4
     paper_share: float = 0.2
     deposits_share: float = 0.14
+    deposits_day_spread: float = 0.35
     dumpings_per_day: float = 15.0
     jams_per_day: float = 8.0
     demo_window_h: float = 2.5
@@ -87,7 +90,7 @@ class CityParameters:
         for name in ("camera_share", "paper_share", "deposits_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "A share is from 0 to 1.")
-        for name in ("dumpings_per_day", "jams_per_day", "demo_dumpings", "demo_jams", "demo_overflows",
+        for name in ("deposits_day_spread", "dumpings_per_day", "jams_per_day", "demo_dumpings", "demo_jams", "demo_overflows",
                      "stuck_sensors", "silent_devices", "days_ahead", "history_h"):  # fmt: skip
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
