@@ -63,8 +63,8 @@ def table(figures: dict[str, Any]) -> str:
     return (
         f"{figures['clusters']} clusters, {figures['days']} days, seed {figures['seed']}, {figures['iterations']} "
         f"iterations a crew and day; in brackets the central 95 % over weeks.\n\n{head}\n{rows}\n\n"
-        f"Live congestion, {live['mornings']} mornings, the same jobs, driven through the traffic of 08:00: planned and "
-        f"driven without it {live['without_min']:.1f} minutes a morning, the same rounds on ways that know it "
+        f"Live congestion, {live['mornings']} mornings, the same jobs, driven through the traffic of 08:00: planned "
+        f"and driven without it {live['without_min']:.1f} minutes a morning, the same rounds on ways that know it "
         f"{live['ways_min']:.1f}, planned with it too {live['with_min']:.1f} (ratio {live['ratio']:.4f}, "
         f"{live['ratio_low']:.4f}…{live['ratio_high']:.4f} over mornings drawn anew).\n"
     )

@@ -90,8 +90,8 @@ class CityParameters:
         for name in ("camera_share", "paper_share", "deposits_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "A share is from 0 to 1.")
-        for name in ("deposits_day_spread", "dumpings_per_day", "jams_per_day", "demo_dumpings", "demo_jams", "demo_overflows",
-                     "stuck_sensors", "silent_devices", "days_ahead", "history_h"):  # fmt: skip
+        for name in ("deposits_day_spread", "dumpings_per_day", "jams_per_day", "demo_dumpings", "demo_jams",
+                     "demo_overflows", "stuck_sensors", "silent_devices", "days_ahead", "history_h"):  # fmt: skip
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise BadInput(f"{name} is {value}.", "Give 0 or more.")
