@@ -146,17 +146,13 @@ def public_holidays(region: str) -> Callable[[int], frozenset[date]]:
     if not country:
         return lambda year: frozenset()
 
-    def of_year(year: int) -> frozenset[date]:
-        return _of_year(country, subdivision, year)
-
-    try:
-        of_year(2024)
-    except NotImplementedError:
+    known = holidays.list_supported_countries()
+    if country not in known or (subdivision and subdivision not in known[country]):
         raise BadInput(
             f"No public holidays are known for {region!r}.",
             "Give an ISO 3166 code such as NL, DE or DE-BE, or 'none'.",
-        ) from None
-    return of_year
+        )
+    return lambda year: _of_year(country, subdivision, year)
 
 
 def local_hours(at_s: Floats, timezone: str) -> npt.NDArray[np.int64]:

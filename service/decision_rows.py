@@ -28,9 +28,12 @@ def decision_rows(trail: Iterable[TrailEntry], incidents: Mapping[str, Incident]
         incident = incidents.get(said.id) if said.subject == "incident" else None
         if incident is None or incident.kind != "dumping" or said.decision not in ("confirmed", "dismissed"):
             continue
-        values: dict[str, float | None] = {"waste_beside": float(said.decision == "confirmed")}
-        if said.decision == "confirmed" and incident.cause in DUMPING_CAUSES:
-            values["cause_code"] = float(DUMPING_CAUSES.index(incident.cause))
+        cause = incident.cause if said.decision == "confirmed" and incident.cause in DUMPING_CAUSES else "unknown"
+        values: dict[str, float | None] = {
+            "waste_beside": float(said.decision == "confirmed"),
+            # That a cause stands here at all tells an officer's word from a citizen's.
+            "cause_code": float(DUMPING_CAUSES.index(cause)),
+        }
         key = ReadingKey(DESK, incident.id, said.n)
         rows.append(Row(key, DESK, "report", said.at_s, values, 0, "good", False, said.at_s, incident.entity))
     return sorted(rows, key=lambda row: (row.at_s, row.key))
