@@ -103,6 +103,8 @@ class IncidentAnswer(Answer):
     cleared_at: Instant | None
     age_s: float
     cause: str
+    cause_text: str = Field(description="The cause in words; empty where the kind has none")
+    not_observable: str = Field(description="What cannot be known at this place, and why; empty where all can be seen")
     probability: float
     severity: float
     urgency: Literal["urgent", "watch"]
@@ -376,6 +378,15 @@ class ApproachBrief(Answer):
     state: PlaceState
 
 
+class SensorAnswer(Answer):
+    """What the word of a container's sensor is worth, and why."""
+
+    quality: float | None = Field(description="1 = nothing is known against it, 0 = worth nothing, null = no sensor")
+    is_believed: bool = Field(description="False where the level shown is the forecast, and not what it says")
+    text: str
+    since: Instant | None
+
+
 class ContainerAnswer(EntityBase):
     """A container: fill, forecast and when it was emptied."""
 
@@ -389,6 +400,7 @@ class ContainerAnswer(EntityBase):
     fill_high: float | None
     overflow_probability: float | None = Field(description="That it overflows before the next possible visit")
     emptied_at: Instant | None
+    sensor: SensorAnswer
 
 
 class ClusterAnswer(EntityBase):
@@ -398,6 +410,7 @@ class ClusterAnswer(EntityBase):
     district: str
     before_hour: float | None
     observable: bool = Field(description="Whether waste beside it can be seen at all")
+    not_observable: str = Field(description="Why it cannot be seen; empty where it can")
     objects_beside: float | None
     containers: list[ContainerBrief]
 

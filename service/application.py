@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import install_problems
 from service.routes_city import city_routes
+from service.routes_containers import container_routes
 from service.routes_desk import desk_routes
 from service.routes_places import place_routes
 from service.routes_rounds import round_routes
@@ -46,6 +47,7 @@ _HEADERS = {
 _TAGS = [
     {"name": "city", "description": "The city, its time, the service's health, live events."},
     {"name": "places", "description": "Clusters, containers, junctions, approaches: their state and trends."},
+    {"name": "containers", "description": "Emptyings, what a sensor is worth, where waste is dumped again and again."},
     {"name": "traffic", "description": "The planner's figures, profiles, and advice about green."},
     {"name": "desk", "description": "What needs a person: incidents and proposals, and decisions about them."},
     {"name": "rounds", "description": "Plans, rounds and trucks."},
@@ -71,6 +73,7 @@ def create_application(runtime: Runtime, pages: Path = PAGES) -> FastAPI:
     install_problems(app)
     app.include_router(city_routes(runtime))
     app.include_router(place_routes(runtime))
+    app.include_router(container_routes(runtime))
     app.include_router(traffic_routes(runtime))
     app.include_router(desk_routes(runtime))
     app.include_router(round_routes(runtime))

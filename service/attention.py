@@ -8,8 +8,8 @@ from city.findings import JAM_KINDS, Incident
 from city.plans import Plan, Proposal
 from city.register import Register
 from service.answers import AttentionAnswer, AttentionItem, EvidenceAnswer, IncidentAnswer
-from service.sentences import clock_text, evidence_line, incident_title, place_name
-from service.snapshot import FleetSilence
+from service.sentences import cause_text, clock_text, evidence_line, incident_title, not_observable_text, place_name
+from service.snapshot import FleetSilence, Snapshot
 
 _URGENT_SEVERITY = 0.5
 
@@ -50,8 +50,10 @@ def attention(
     return AttentionAnswer(summary=summary, items=items)
 
 
-def incident_answer(register: Register, incident: Incident, now_s: float) -> IncidentAnswer:
+def incident_answer(register: Register, incident: Incident, snapshot: Snapshot) -> IncidentAnswer:
     """Return an incident as the API says it."""
+    now_s = snapshot.now_s
+    why_not = snapshot.clusters.why_not if incident.kind == "dumping" else {}
     end_s = now_s if incident.cleared_at_s is None else incident.cleared_at_s
     return IncidentAnswer(
         id=incident.id,
@@ -66,6 +68,8 @@ def incident_answer(register: Register, incident: Incident, now_s: float) -> Inc
         cleared_at=incident.cleared_at_s,
         age_s=round(max(0.0, end_s - incident.raised_at_s), 1),
         cause=incident.cause,
+        cause_text=cause_text(incident),
+        not_observable=not_observable_text(register, incident.entity, why_not),
         probability=round(incident.probability, 3),
         severity=round(incident.severity, 3),
         urgency=urgency(incident),

@@ -108,6 +108,7 @@ class Detectors:
         self._active: dict[str, Finding] = {}
         self._late: dict[str, tuple[float, float]] = {}
         self._cluster_index = {one: i for i, one in enumerate(register.clusters)}
+        self._watched_since_s: dict[str, float] = {}
         self._version = 0
 
     def feed(self, rows: Sequence[Row], now_s: float) -> list[Finding]:
@@ -211,6 +212,7 @@ class Detectors:
                 self._dumping.entities,
                 self._cluster_index,
                 np.asarray(self._dumping.observable(self._dumping_state), np.bool_),
+                self._dumping.unobservable(self._dumping_state),
             ),
             latest=dict(self._latest),
             active=active,
@@ -232,6 +234,11 @@ class Detectors:
             for level, low, high in zip(forecast.level[i], forecast.low[i], forecast.high[i], strict=True)
         ]
 
+    @property
+    def watched_since_s(self) -> dict[str, float]:
+        """When a camera first told of each cluster; clusters that none looks at are not in it."""
+        return dict(self._watched_since_s)
+
     def claimed(self, container: str) -> list[float]:
         """Return when crews said that they emptied a container, the newest `CLAIMS_KEPT`, by rising time."""
         return sorted(self._claims.get(container, ()))
@@ -243,6 +250,8 @@ class Detectors:
                 if row.subject in self._fill.index:
                     self._claims[row.subject].append(row.at_s)
             return
+        if row.kind == "beside":
+            self._watched_since_s[row.entity] = min(row.at_s, self._watched_since_s.get(row.entity, row.at_s))
         key = (row.entity, row.kind)
         known = self._latest.get(key)
         if row.quality != "suspect" and (known is None or row.at_s >= known.at_s):

@@ -25,6 +25,7 @@ from service.place_views import (
 from service.plan_views import truck_detail
 from service.problems import Absent
 from service.progress import RoundProgress
+from service.sensor_words import sensor_answer
 from service.sentences import level_text, place_name
 from service.snapshot import Snapshot
 
@@ -44,7 +45,7 @@ def entity_answer(
     Absent
         The register has no such container, cluster, approach, junction or truck.
     """
-    about = [incident_answer(register, one, snapshot.now_s) for one in incidents if one.entity in _family(register, id)]
+    about = [incident_answer(register, one, snapshot) for one in incidents if one.entity in _family(register, id)]
     if id in register.containers:
         return _container(register, snapshot, id, about)
     if id in register.clusters:
@@ -90,6 +91,7 @@ def _container(register: Register, snapshot: Snapshot, id: str, incidents: list[
         fill_high=brief.fill_high,
         overflow_probability=finite(known.overflow[i], 3),
         emptied_at=finite(known.emptied_at_s[i]),
+        sensor=sensor_answer(register, snapshot, id),
     )
 
 
@@ -113,6 +115,7 @@ def _cluster(register: Register, snapshot: Snapshot, id: str, incidents: list[In
         district=cluster.district,
         before_hour=cluster.before_hour,
         observable=observable,
+        not_observable=snapshot.clusters.why_not.get(id, ""),
         objects_beside=snapshot.value(id, "beside", "objects_beside") if observable else None,
         containers=briefs,
     )

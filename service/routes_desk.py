@@ -33,7 +33,7 @@ def desk_routes(runtime: Runtime) -> APIRouter:
     register, desk = runtime.register, runtime.desk
 
     def shown(incident: Incident) -> IncidentAnswer:
-        return incident_answer(register, incident, runtime.snapshot.now_s)
+        return incident_answer(register, incident, runtime.snapshot)
 
     @routes.get("/attention", tags=["desk"], summary="What needs a person now")
     def attention() -> AttentionAnswer:

@@ -1,5 +1,6 @@
 """How the service speaks of places, incidents and times: plain English with names, for titles and reasons."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,14 @@ _CAUSES = {
     "misuse": "dumped: left in spite of room",
     "fault": "a fault of the sensor",
     "unknown": "cause unknown",
+}
+_CAUSE_WORDS = {
+    "full": "the container is full",
+    "jammed": "the container takes nothing although there is room: jammed",
+    "bulky": "bulky waste, dumped",
+    "misuse": "left beside it in spite of room",
+    "fault": "a fault of the sensor: probably nothing lies there",
+    "unknown": "unknown",
 }
 _LEVELS = {0: "free", 1: "busy", 2: "slow", 3: "jammed", -1: "unknown"}
 
@@ -57,6 +66,22 @@ def incident_title(register: Register, incident: Incident) -> str:
         "tilt": f"Leaning container: {place}",
         "fleet_silent": f"Many sensors fell silent together in {place}",
     }.get(incident.kind, f"{incident.kind} at {place}")
+
+
+def cause_text(incident: Incident) -> str:
+    """Return the cause of an incident in words; empty where its kind has none."""
+    if incident.kind == "dumping":
+        return _CAUSE_WORDS.get(incident.cause, incident.cause or "unknown")
+    return incident.cause
+
+
+def not_observable_text(register: Register, entity: str, why_not: Mapping[str, str]) -> str:
+    """Return what cannot be known at a place, and why; empty where everything that is asked can be."""
+    container = register.containers.get(entity)
+    why = why_not.get(container.cluster if container else entity)
+    if not why:
+        return ""
+    return f"Dumping is not observable here ({why}): only overflow can be told from the levels."
 
 
 def evidence_line(incident: Incident) -> str:

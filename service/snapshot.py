@@ -53,11 +53,12 @@ class ApproachStates:
 
 @dataclass(frozen=True)
 class ClusterStates:
-    """State of ``n`` clusters: `observable` where a camera sees what stands beside the containers."""
+    """State of ``n`` clusters: `observable` where a camera sees what stands beside the containers, else `why_not`."""
 
     ids: tuple[str, ...]
     index: Mapping[str, int]
     observable: Booleans
+    why_not: Mapping[str, str]
 
 
 @dataclass(frozen=True)

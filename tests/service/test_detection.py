@@ -2,9 +2,11 @@ import pytest
 
 from city.readings import Reading
 from ledger.reader import LedgerReader
+from service.attention import attention
 from service.detection import DetectionLoop
 from service.detectors import Detectors
 from service.settings import PlanningSettings
+from service.snapshot import UNKNOWN
 from store.desk import Desk
 from tests.service.running import until
 from tests.service.small_city import HOUR_S, MONDAY_S, SmallCity
@@ -192,3 +194,29 @@ class TestDecisions:
             watched.loop.decided(desk.decide_incident(incident.id, "confirmed", "officer 1", "", MONDAY_S - 1.0))
             until(lambda: listening.heard)
             assert listening.heard[0][:2] == ("kamer-2", 1.0)
+
+
+def test_a_fleet_that_falls_silent_is_one_incident_of_the_city_and_decisions_go_on(city, desk):
+    city.now_s -= 14 * HOUR_S
+    city.history()
+    city.now_s += 14 * HOUR_S
+    for i in range(6):
+        levels = [
+            Reading(
+                round((MONDAY_S - hour * HOUR_S) * 1000), f"k{i}-{stream}", "fill", {"fill_ratio": 0.4 - hour / 100}
+            )
+            for hour in range(13, -1, -1)
+            for stream in ("residual", "paper")
+        ]
+        city.tell(f"node-{i}", levels)
+    with Watched(city, desk) as watched:
+        (incident,) = until(lambda: [one for one in desk.incidents("open") if one.kind == "fleet_silent"])
+        assert incident.entity == "stadje"
+        assert (watched.snapshot.fleet_silence.silent, watched.snapshot.fleet_silence.known) == (12, 24)
+        known = watched.snapshot.containers
+        silent = known.index["k9-residual"]
+        assert known.state[silent] != UNKNOWN
+        assert known.level[silent] > 0.6
+        said = attention(city.register, [incident], [], None, MONDAY_S, fleet_silence=watched.snapshot.fleet_silence)
+        assert said.summary.startswith("12 of 24 sensors fell silent at 18:00; decisions go on from forecasts")
+        assert [one.place for one in said.items] == [""]
