@@ -33,6 +33,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     latest_s: float | None = None
     incident: str = ""
     avoid: tuple[tuple[float, float], ...] = ()
+    # That something overflows before the next day when this is not done today, None = not known.
+    overflow_probability: float | None = None
 
 
 class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,10 +107,20 @@ class Moved(msgspec.Struct, frozen=True):
     to_truck: str
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Shifted(msgspec.Struct, frozen=True):
+    """A stop of both plans that is reached at another time; `later_s` < 0 = sooner."""
+
+    job: str
+    place: str
+    truck: str
+    later_s: float
+
+
+class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
     """What accepting a proposal changes against leaving things as they are.
 
-    `later_s` is how much later the most delayed stop that is in both plans is reached.
+    `later_s` is how much later the most delayed stop that is in both plans is reached. `overflows` is how many more
+    places are expected to overflow, None where the chance of a job that makes the difference is not known.
     """
 
     added: tuple[str, ...]
@@ -118,6 +130,9 @@ class Difference(msgspec.Struct, frozen=True):
     distance_m: float
     duration_s: float
     later_s: float
+    shifted: tuple[Shifted, ...] = ()
+    overflows: float | None = None
+    co2_kg: float | None = None
 
 
 class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):

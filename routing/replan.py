@@ -17,7 +17,7 @@ from routing.solve import Deadline, better_orders, crews_of
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "improvements", "replan"]
+__all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "crews_under_way", "improvements", "replan"]
 
 # A stop moves to another truck when that saves more than this: drivers know their round.
 KEEP_S = 60.0
@@ -185,6 +185,13 @@ class _Change:
         rounds = _rounds(self.problem, self.now, orders, lines)
         changed = plan_of(rounds, unserved, self.now.jobs, self.problem.now_s, based_on=self.before.id)
         return judged(changed, self.problem, self.progress, self.before)
+
+
+def crews_under_way(
+    problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress], new_jobs: Sequence[Job] = ()
+) -> list[Crew]:
+    """Return what `replan` has to decide, by crew: what is open, and from where and when each truck is free."""
+    return [one.crew for one in _Change(problem, plan, progress, new_jobs).crews]
 
 
 def as_it_stands(problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress]) -> Plan:

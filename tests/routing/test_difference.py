@@ -1,8 +1,11 @@
 import msgspec
 import pytest
 
+from city.errors import BadInput
 from city.plans import Plan, Round, Stop
 from routing.difference import difference
+from routing.emissions import Emissions
+from tests.routing.town import job
 
 
 def plan(rounds: dict[str, list[tuple[str, float]]], metres: float = 1000.0) -> Plan:
@@ -51,3 +54,24 @@ def test_a_round_that_is_new_or_gone_touches_its_truck() -> None:
 def test_sooner_is_not_later() -> None:
     sooner = plan({"a": [("one", 50.0), ("two", 150.0), ("three", 250.0)], "b": [("four", 100.0), ("five", 200.0)]})
     assert difference(BEFORE, sooner).later_s == 0.0
+
+
+def test_shifts_of_a_minute_co2_and_expected_overflows_are_told() -> None:
+    after = plan({"a": [("one", 100.0), ("two", 290.0), ("three", 310.0)], "b": [("four", 100.0)]}, 1300.0)
+    jobs = (job("five", 1, 1, overflow_probability=0.4),)
+    told = difference(msgspec.structs.replace(BEFORE, jobs=jobs), after, Emissions(1.0, 0.5))
+    assert [(one.job, one.truck, one.later_s) for one in told.shifted] == [("two", "a", 90.0)]
+    assert told.overflows == pytest.approx(0.4)
+    assert told.co2_kg == pytest.approx((after.distance_m - BEFORE.distance_m) / 1000.0 - 0.5)
+
+
+def test_an_overflow_risk_that_is_not_known_is_not_zero() -> None:
+    less = plan({"a": [("one", 100.0), ("two", 200.0), ("three", 300.0)], "b": [("four", 100.0)]})
+    assert difference(BEFORE, less).overflows is None
+    assert difference(BEFORE, BEFORE).overflows == 0.0
+
+
+@pytest.mark.parametrize("name", ["kg_per_km", "kg_per_lift"])
+def test_emissions_that_are_no_number_are_refused(name: str) -> None:
+    with pytest.raises(BadInput, match=name):
+        Emissions(**{name: float("nan")})
