@@ -16,16 +16,20 @@ Singles = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 LONGEST_D = 14
 LEVEL_BANDS = 4
+AGE_EDGES_D = (1, 2, 3, 5, 8, 13, 21)
 MEMORY_DAYS = (150.0, 30.0)
 # How much of the fleet's experience stands in for a container's own: days under watch, and days of filling.
 _PRIOR_WATCHES = 8.0
 _PRIOR_CASES = 3.0
 _PRIOR_DAYS = 5.0
 _PRIOR_WEEKDAYS = 8.0
+_PRIOR_OF_AGE = 6.0
+_PRIOR_EMPTIED = 5.0
 _FIRST_RATE = 0.05
 _FIRST_HAZARD = 0.1
 _SAME = 0.02
 _KEPT = LONGEST_D + 1
+_AGE_BANDS = len(AGE_EDGES_D) + 1
 _CYCLES = 3
 _EPSILON = 1e-9
 
@@ -74,7 +78,8 @@ NOW = (
 AHEAD = (
     "fleet_hazard_slow", "hazard_slow", "case_ratio_slow", "case_ratio_here_slow",
     "fleet_hazard_fast", "hazard_fast", "case_ratio_fast", "case_ratio_here_fast",
-    "gain_of_weekday", "fleet_gain_of_weekday", "level_by_then", "days_ahead", "weekday",
+    "hazard_of_age", "fleet_hazard_of_age",
+    "gain_of_weekday", "fleet_gain_of_weekday", "level_by_then", "emptied_of_weekday", "days_ahead", "weekday",
 )  # fmt: skip
 
 
@@ -123,9 +128,10 @@ def watch(levels: DailyLevels, *, full: float = 0.8, emptying: float = 0.4) -> W
 class FillHistory:
     """The days of ``n`` containers so far; `observe` takes the readings of the next day.
 
-    It keeps, with a slow and a fast fading memory, how often a watched level was full 1, 2, … days later, how fast
-    the level rises from each band of levels and on each weekday, and the length of the last cycles. A container's own
-    figures are shrunk towards the fleet's, so that a new one begins as the fleet is.
+    It keeps, with a slow and a fast fading memory, how often a watched level was full 1, 2, … days later, and slowly
+    the same by the days since the last emptying; how fast the level rises from each band of levels and on each weekday;
+    on which weekdays it is emptied; and the length of the last cycles. A container's own figures are shrunk towards the
+    fleet's, so that a new one begins as the fleet is.
 
     Parameters
     ----------
@@ -146,6 +152,10 @@ class FillHistory:
         self._gained = np.zeros((memories, n, LEVEL_BANDS))
         self._gained_d = np.zeros_like(self._gained)
         self._weekday_gain, self._weekday_d = np.zeros((n, 7)), np.zeros((n, 7))
+        self._recent_aged = np.zeros((n, _KEPT), np.int64)
+        self._aged_events = np.zeros((n, LEVEL_BANDS * _AGE_BANDS, LONGEST_D), np.float32)
+        self._aged_at_risk = np.zeros_like(self._aged_events)
+        self._weekday_emptied, self._weekday_seen = np.zeros((n, 7)), np.zeros((n, 7))
         self._falls, self._rises = np.zeros(n), np.zeros(n)
         self._emptyings, self._full_d, self._seen_d = np.zeros(n), np.zeros(n), np.zeros(n)
         self._same_d = np.zeros(n)
@@ -182,13 +192,16 @@ class FillHistory:
             for table in (self._events, self._at_risk, self._gained, self._gained_d):
                 table[memory] *= fading
         slow = np.exp(-step_d / MEMORY_DAYS[0])
-        for column in (self._weekday_gain, self._weekday_d, self._falls, self._rises):
-            np.multiply(column, slow, out=column)
-        for column in (self._emptyings, self._full_d, self._seen_d):
+        for weekdays in (self._weekday_gain, self._weekday_d, self._weekday_emptied, self._weekday_seen):
+            np.multiply(weekdays, slow, out=weekdays)
+        for aged in (self._aged_events, self._aged_at_risk):
+            np.multiply(aged, slow, out=aged)
+        for column in (self._falls, self._rises, self._emptyings, self._full_d, self._seen_d):
             np.multiply(column, slow, out=column)
         moved = min(step_d, _KEPT)
         self._recent = np.roll(self._recent, moved, axis=1)
         self._recent[:, :moved] = np.nan
+        self._recent_aged = np.roll(self._recent_aged, moved, axis=1)
         self._watched = np.roll(self._watched, moved, axis=1)
         self._watched[:, :moved] = False
 
@@ -213,6 +226,9 @@ class FillHistory:
         for memory in range(len(MEMORY_DAYS)):
             np.add.at(self._at_risk[memory], (entity[where], band, lag), 1.0)
             np.add.at(self._events[memory], (entity[where[reached]], band[reached], lag[reached]), 1.0)
+        aged = self._recent_aged[entity[where], lag + 1]
+        np.add.at(self._aged_at_risk, (entity[where], aged, lag), 1.0)
+        np.add.at(self._aged_events, (entity[where[reached]], aged[reached], lag[reached]), 1.0)
         self._watched[entity, 1:] = open_ & ~is_full[:, None]
         self._watched[entity, 0] = ~is_full
         self._recent[entity, 0] = level
@@ -226,6 +242,8 @@ class FillHistory:
         weekday = (day + 3) % 7
         self._weekday_gain[who, weekday] += rise
         self._weekday_d[who, weekday] += 1
+        self._weekday_emptied[entity, weekday] += emptied
+        self._weekday_seen[entity, weekday] += 1
         self._falls[who] += rise < -_SAME
         self._rises[who] += 1
 
@@ -243,6 +261,8 @@ class FillHistory:
         self._first_day[entity] = np.where(np.isnan(self._first_day[entity]), day, self._first_day[entity])
         self._same_d[entity] = np.where(follows & (np.abs(gain) < _SAME), self._same_d[entity] + 1, 0)
         self._last[entity] = level
+        age_band = np.searchsorted(AGE_EDGES_D, self._age_d(day, entity), side="right")
+        self._recent_aged[entity, 0] = self._band(level) * _AGE_BANDS + age_band
         self._fleet_day = np.array(
             [level.mean(), rise.mean() if len(rise) else 0.0, emptied.mean()] if len(level) else [np.nan] * 3
         )
@@ -251,11 +271,7 @@ class FillHistory:
         e, n = entity, len(entity)
         recent = self._recent[e]
         here = self._band(np.minimum(level, self.full - 1e-6))
-        age = np.where(
-            np.isnan(self._emptied_day[e]),
-            np.minimum(day - self._first_day[e], 60) + 0.5,
-            day - self._emptied_day[e],
-        )
+        age = self._age_d(day, e)
         rate, rate_here = np.empty((len(MEMORY_DAYS), n)), np.empty((len(MEMORY_DAYS), n))
         for m in range(len(MEMORY_DAYS)):
             gained, days = self._gained[m, e], self._gained_d[m, e]
@@ -321,11 +337,26 @@ class FillHistory:
             self._weekday_d[e][:, weekday] + _PRIOR_WEEKDAYS
         )
         columns["gain_of_weekday"] = gain
+        columns["emptied_of_weekday"] = (
+            self._weekday_emptied[e][:, weekday] + _PRIOR_EMPTIED * fleet.weekday_emptied[weekday]
+        ) / (self._weekday_seen[e][:, weekday] + _PRIOR_EMPTIED)
+        aged = self._recent_aged[e, 0]
+        prior_of_age = (columns["hazard_slow"] + fleet.hazard_of_age[aged]) / 2
+        columns["fleet_hazard_of_age"] = fleet.hazard_of_age[aged]
+        columns["hazard_of_age"] = (self._aged_events[e, aged] + _PRIOR_OF_AGE * prior_of_age) / (
+            self._aged_at_risk[e, aged] + _PRIOR_OF_AGE
+        )
         columns["fleet_gain_of_weekday"] = np.broadcast_to(of_fleet, shape)
         columns["level_by_then"] = level[:, None] + np.cumsum(gain, axis=1)
         columns["days_ahead"] = np.broadcast_to(np.arange(1.0, LONGEST_D + 1), shape)
         columns["weekday"] = np.broadcast_to(weekday.astype(np.float64), shape)
         return np.stack([columns[name] for name in AHEAD], axis=2).astype(np.float32)
+
+    def _age_d(self, day: int, entity: Integers) -> Floats:
+        """Return the days since the last emptying; half a day more than those it is known, if none was seen."""
+        never = np.isnan(self._emptied_day[entity])
+        known_d = np.minimum(day - self._first_day[entity], 60) + 0.5
+        return np.asarray(np.where(never, known_d, day - self._emptied_day[entity]), np.float64)
 
     def _band(self, level: Floats) -> Integers:
         return np.clip((level / self.full * LEVEL_BANDS + _EPSILON).astype(np.int64), 0, LEVEL_BANDS - 1)
@@ -337,7 +368,9 @@ class _Fleet(NamedTuple):
     rate: Floats
     rate_by_band: Floats
     hazard: Floats
+    hazard_of_age: Floats
     weekday_gain: Floats
+    weekday_emptied: Floats
     day: Floats
 
     @classmethod
@@ -347,7 +380,13 @@ class _Fleet(NamedTuple):
         by_band = (gained + rate[:, None] * _PRIOR_DAYS) / (days + _PRIOR_DAYS)
         hazard = (history._events.sum(1) + _FIRST_HAZARD) / (history._at_risk.sum(1) + 0.5)
         weekday = (history._weekday_gain.sum(0) + rate[0] * 10) / (history._weekday_d.sum(0) + 10)
-        return cls(rate, by_band, np.minimum(hazard, 1.0), weekday, history._fleet_day)
+        of_age = (history._aged_events.sum(0) + _PRIOR_CASES * np.repeat(hazard[0], _AGE_BANDS, axis=0)) / (
+            history._aged_at_risk.sum(0) + _PRIOR_CASES
+        )
+        emptied = (history._weekday_emptied.sum(0) + 1) / (history._weekday_seen.sum(0) + 10)
+        return cls(
+            rate, by_band, np.minimum(hazard, 1.0), np.minimum(of_age, 1.0), weekday, emptied, history._fleet_day
+        )
 
 
 def outlooks(levels: DailyLevels, *, full: float = 0.8, emptying: float = 0.4) -> Outlook:

@@ -1,10 +1,8 @@
 """When a container will be full: a discrete-time hazard, learned from histories that an emptying cut short."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 
@@ -29,17 +27,14 @@ class TimeToFullParameters:
         The level that counts as full; a fall that counts as an emptying. Ratios of the usable volume.
     refit_days
         It is learned again every so many days, from what is known by then.
-    folds
-        Earlier refits that are made up for at the first one, so that there are forecasts to calibrate with.
     boostings, trees
         Boosted models of different seeds, and trees of the randomised forest.
     most_watched_days
         Days under watch to learn from; of more, a random part is taken.
     boosted_share
         Weight of the boosted models in the mean of the log odds; the forest has the rest.
-    sharpness, calibration_weight
-        By how much the mean of the log odds is stretched (a mean of models is too cautious), and how many watched days
-        of evidence that is worth against a stretch and a shift that are learned from forecasts of the past.
+    sharpness
+        By how much the mean of the log odds is stretched: a mean of models is too cautious.
     interval_margin
         Whole days make an 80 % interval too wide. A probability that is less than this above .1 or below .9 is moved
         to the other side, so that the days at which it passes .1 and .9 hold 80 %.
@@ -49,38 +44,27 @@ class TimeToFullParameters:
 
     full_ratio: float = 0.8
     emptying_ratio: float = 0.4
-    refit_days: int = 28
-    folds: int = 3
+    refit_days: int = 14
     boostings: int = 1
-    trees: int = 120
+    trees: int = 40
     most_watched_days: int = 100_000
-    boosted_share: float = 0.35
-    sharpness: float = 1.1
-    calibration_weight: float = 3000.0
-    interval_margin: float = 0.03
+    boosted_share: float = 0.5
+    sharpness: float = 1.05
+    interval_margin: float = 0.02
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check_finite_and_positive(
-            self, may_be_zero=("seed", "folds", "calibration_weight", "interval_margin", "boosted_share")
-        )
+        check_finite_and_positive(self, may_be_zero=("seed", "interval_margin", "boosted_share"))
         if self.boosted_share > 1 or self.interval_margin >= 0.4:
             raise BadInput("boosted_share is above 1, or interval_margin not below 0.4.", "Give smaller ones.")
-
-
-class Calibration(NamedTuple):
-    """How log odds are set right: `shift` + `stretch` times their distance from `PIVOT`."""
-
-    shift: float
-    stretch: float
 
 
 class HazardModel:
     """The probability of being seen full on each of the coming days, learned once.
 
     Boosted trees and a forest of randomised trees each estimate the hazard of a day ahead, given that the container
-    was not seen full before; the mean of their log odds is calibrated on forecasts that were made before their outcome
-    was known. Where there is too little to learn from, the fleet's counted hazard stands in.
+    was not seen full before; the mean of their log odds is stretched. Where there is too little to learn from, the
+    fleet's counted hazard stands in.
 
     References
     ----------
@@ -94,7 +78,6 @@ class HazardModel:
         self._boosted: list[HistGradientBoostingClassifier] = []
         self._forest: ExtraTreesClassifier | None = None
         self._typical: Singles = np.zeros(0, np.float32)
-        self.calibration = Calibration(0.0, self.parameters.sharpness)
 
     def fit(self, known: Outlook, day: Integers, seen: Watch, until_day: int) -> "HazardModel":
         """Learn from what is known by the end of `until_day`, and return itself.
@@ -119,9 +102,9 @@ class HazardModel:
         for k in range(p.boostings):
             boosted = HistGradientBoostingClassifier(
                 learning_rate=0.05,
-                max_iter=150,
-                max_leaf_nodes=15,
-                min_samples_leaf=60,
+                max_iter=120,
+                max_leaf_nodes=8,
+                min_samples_leaf=80,
                 l2_regularization=5.0,
                 max_features=0.4,
                 early_stopping=False,
@@ -136,7 +119,7 @@ class HazardModel:
         return self
 
     def log_odds(self, known: Outlook) -> Floats:
-        """Return the log odds of being full on each day ahead if not before, ``(n, LONGEST_D)``, not yet calibrated."""
+        """Return the log odds of being full on each day ahead if not before, ``(n, LONGEST_D)``, not yet stretched."""
         n = len(known.now)
         if self._forest is None:
             counted = known.ahead[:, :, AHEAD.index("hazard_slow")].astype(np.float64)
@@ -153,53 +136,25 @@ class HazardModel:
             odds[start * LONGEST_D : start * LONGEST_D + len(row)] = [share, 1 - share] @ logit(both)
         return odds.reshape(n, LONGEST_D)
 
-    @property
-    def is_learned(self) -> bool:
-        """Whether there was enough to learn from; else the fleet's counted hazard stands in."""
-        return self._forest is not None
-
     def p_full(self, known: Outlook) -> Floats:
         """Return the probability of having been seen full within 1, 2, … days, ``(n, LONGEST_D)``, rising."""
-        return chance(self.log_odds(known), self.calibration, self.parameters.interval_margin)
+        return chance(self.log_odds(known), self.parameters.sharpness, self.parameters.interval_margin)
 
     def _filled(self, features: Singles) -> Singles:
         return np.where(np.isnan(features), self._typical, features)
 
 
-def chance(log_odds: Floats, calibration: Calibration, interval_margin: float = 0.0) -> Floats:
+def chance(log_odds: Floats, sharpness: float = 1.0, interval_margin: float = 0.0) -> Floats:
     """Return the probability of an event by the end of each day, from the log odds of the days, ``(n, days)``.
 
-    >>> chance(np.full((1, 3), -1.0), Calibration(0.0, 1.0)).round(2).tolist()
+    >>> chance(np.full((1, 3), -1.0), 1.0).round(2).tolist()
     [[0.27, 0.47, 0.61]]
     """
-    hazard = expit(PIVOT + calibration.shift + calibration.stretch * (log_odds - PIVOT))
+    hazard = expit(PIVOT + sharpness * (log_odds - PIVOT))
     p = np.asarray(1 - np.cumprod(1 - hazard, axis=1), np.float64)
     p = np.where((p >= 0.1) & (p < 0.1 + interval_margin), 0.0999, p)
     p = np.where((p <= 0.9) & (p > 0.9 - interval_margin), 0.9001, p)
     return np.maximum.accumulate(p, axis=1)
-
-
-def learn_calibration(log_odds: Floats, full: Booleans, parameters: TimeToFullParameters) -> Calibration:
-    """Return the calibration that fits best what became of forecasts, held towards the parameters' own.
-
-    Parameters
-    ----------
-    log_odds
-        ``(n,)``, as said before `full` was known.
-    full
-        ``(n,)``, whether it was seen full on that day.
-    """
-    distance = log_odds - PIVOT
-    weight, start = parameters.calibration_weight, np.array([0.0, parameters.sharpness])
-
-    def loss(x: Floats) -> tuple[float, Floats]:
-        z = PIVOT + x[0] + x[1] * distance
-        error = expit(z) - full
-        slope = np.array([error.sum(), distance @ error]) + weight * (x - start)
-        return float(np.logaddexp(0, z).sum() - z[full].sum() + 0.5 * weight * ((x - start) ** 2).sum()), slope
-
-    shift, stretch = minimize(loss, start, jac=True, method="L-BFGS-B").x
-    return Calibration(float(shift), float(stretch))
 
 
 def walk_forward(levels: DailyLevels, train_until_day: int, parameters: TimeToFullParameters | None = None) -> Floats:
@@ -229,32 +184,11 @@ def walk_forward(levels: DailyLevels, train_until_day: int, parameters: TimeToFu
     seen = watch(levels, full=p.full_ratio, emptying=p.emptying_ratio)
     day, below = levels.day, levels.level < p.full_ratio - 1e-9
     said = np.full((len(day), LONGEST_D), np.nan)
-    told: list[tuple[Integers, Floats]] = []
-    last = int(day.max(initial=train_until_day))
-    for refit_day in range(train_until_day - p.folds * p.refit_days, last, p.refit_days):
+    for refit_day in range(train_until_day, int(day.max(initial=train_until_day)), p.refit_days):
         ahead = np.flatnonzero(below & (day > refit_day) & (day <= refit_day + p.refit_days))
         model = HazardModel(p).fit(known, day, seen, refit_day)
-        odds = model.log_odds(Outlook(known.now[ahead], known.ahead[ahead]))
-        if refit_day >= train_until_day:
-            calibration = _calibration(told, seen, day, refit_day, p)
-            said[ahead] = chance(odds, calibration, p.interval_margin)
-        if model.is_learned:
-            told.append((ahead, odds))
+        said[ahead] = model.p_full(Outlook(known.now[ahead], known.ahead[ahead]))
     return said
-
-
-def _calibration(
-    told: list[tuple[Integers, Floats]], seen: Watch, day: Integers, until_day: int, p: TimeToFullParameters
-) -> Calibration:
-    """Learn from what earlier models said and what is known by now to have become of it."""
-    said, became = [np.zeros(0)], [np.zeros(0, np.bool_)]
-    for rows, odds in told:
-        watched_d = np.zeros(len(day), np.int64)
-        watched_d[rows] = np.minimum(seen.duration_d[rows], np.maximum(until_day - day[rows], 0))
-        row, ahead, full = _watched_days(seen, watched_d, rows)
-        said.append(odds[np.searchsorted(rows, row), ahead])
-        became.append(full)
-    return learn_calibration(np.concatenate(said), np.concatenate(became), p)
 
 
 def _watched_days(seen: Watch, watched_d: Integers, origin: Integers) -> tuple[Integers, Integers, Booleans]:

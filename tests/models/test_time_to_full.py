@@ -3,11 +3,11 @@ import pytest
 
 from city.errors import BadInput
 from models.evaluation import Origins, integrated_brier
-from models.fill_history import LONGEST_D, NOW, DailyLevels, FillHistory, outlooks, watch
-from models.time_to_full import Calibration, TimeToFullParameters, chance, walk_forward
+from models.fill_history import AHEAD, LONGEST_D, NOW, DailyLevels, FillHistory, outlooks, watch
+from models.time_to_full import TimeToFullParameters, chance, walk_forward
 
 FIRST_DAY = 17_600
-QUICK = TimeToFullParameters(trees=20, folds=1, refit_days=40)
+QUICK = TimeToFullParameters(trees=10, refit_days=40)
 
 
 def bins(seed: int, n: int = 14, days: int = 200) -> DailyLevels:
@@ -27,7 +27,7 @@ def bins(seed: int, n: int = 14, days: int = 200) -> DailyLevels:
 
 def until(levels: DailyLevels, day: int) -> DailyLevels:
     kept = levels.day <= day
-    return DailyLevels(*(column[kept] for column in levels))
+    return DailyLevels(levels.entity[kept], levels.day[kept], levels.level[kept])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_a_new_container_is_forecast_like_the_fleet(levels: DailyLevels) -> None
     late = FIRST_DAY + 130
     with_new = DailyLevels(np.r_[levels.entity, n], np.r_[levels.day, late], np.r_[levels.level, 0.4])
     order = np.argsort(with_new.day, kind="stable")
-    with_new = DailyLevels(*(column[order] for column in with_new))
+    with_new = DailyLevels(with_new.entity[order], with_new.day[order], with_new.level[order])
     said = walk_forward(with_new, FIRST_DAY + 120, QUICK)
     new = with_new.entity == n
     others = (with_new.level == 0.4) & ~new & np.isfinite(said[:, 0])
@@ -100,7 +100,7 @@ def test_of_several_readings_in_a_day_each_is_forecast_from_what_was_known_by_th
     once = bins(2, n=4, days=30)
     noon = DailyLevels(np.r_[once.entity, 0], np.r_[once.day, FIRST_DAY + 20], np.r_[once.level, 0.6])
     order = np.argsort(noon.day, kind="stable")
-    noon = DailyLevels(*(column[order] for column in noon))
+    noon = DailyLevels(noon.entity[order], noon.day[order], noon.level[order])
     known, plain = outlooks(noon), outlooks(once)
     assert known.now[np.flatnonzero(order == len(once.day))[0], NOW.index("level")] == pytest.approx(0.6)
     same = order != len(once.day)
@@ -108,10 +108,24 @@ def test_of_several_readings_in_a_day_each_is_forecast_from_what_was_known_by_th
     np.testing.assert_array_equal(known.now[same][early], plain.now[once.day <= FIRST_DAY + 20])
 
 
+def test_the_days_since_the_emptying_and_the_weekday_of_emptyings_are_learned() -> None:
+    """Both bins stand at .2 for six days and are full on the seventh, Sunday, to be emptied on Monday."""
+    monday = FIRST_DAY - (FIRST_DAY + 3) % 7
+    day = np.repeat(monday + np.arange(84), 2)
+    levels = DailyLevels(np.tile([0, 1], 84), day, np.where((day - monday) % 7 == 6, 1.0, 0.2))
+    ahead = outlooks(levels).ahead[::2]
+    tomorrow = ahead[:, 0, AHEAD.index("hazard_of_age")]
+    assert tomorrow[-2] > 0.6 > 0.2 > tomorrow[-5]
+    emptied = ahead[-1, :7, AHEAD.index("emptied_of_weekday")]
+    assert emptied.argmax() == 0
+    assert emptied[0] > 0.6
+    assert (emptied[1:] < 0.1).all()
+
+
 def test_interval_margins_move_only_what_is_near_an_edge() -> None:
     odds = np.array([[-1.9, -5.0, 4.0]])
-    plain = chance(odds, Calibration(0.0, 1.0))
-    moved = chance(odds, Calibration(0.0, 1.0), 0.04)
+    plain = chance(odds)
+    moved = chance(odds, interval_margin=0.04)
     assert plain[0, 0] == pytest.approx(0.13, abs=0.005)
     assert (moved[0, :2] < 0.1).all()
     assert moved[0, 2] == plain[0, 2]
