@@ -23,6 +23,8 @@ _COUNT, _SPEED, _OCCUPANCY = range(3)
 Float32s = npt.NDArray[np.float32]
 Some = Integers | slice
 _PART = 8192
+# More than there are steps in a thousand years.
+_STEPS = 1e9
 _LEAST_SIZE = 1e-3
 _LASTS = 0.8
 
@@ -194,14 +196,27 @@ class ExpectationModel:
         count, speed, occupancy = (rows.value(name) for name in QUANTITIES)
         told = np.stack([count, np.where(count == 0, np.nan, speed), occupancy], 1)
         tells = np.flatnonzero(~rows.is_visit & ~rows.is_report & np.isfinite(told).any(1))
-        for wave in rows.waves(rows.entity[tells]):
-            k = tells[wave]
-            k = k[~(rows.at_s[k] <= work.seen_s[rows.entity[k]])]
-            e = rows.entity[k]
-            middle_s = rows.at_s[k] - rows.interval_s[k] / 2
-            step = np.floor(middle_s / self.parameters.step_s)
-            self._close(work, e[step > work.step[e]], frozen)
-            self._gather(work, e, step, rows.at_s[k], rows.interval_s[k], told[k])
+        k = tells[np.argsort(rows.entity[tells], kind="stable")]
+        k = k[~(rows.at_s[k] <= work.seen_s[rows.entity[k]])]
+        e, at_s = rows.entity[k], rows.at_s[k]
+        again = np.flatnonzero((e[1:] == e[:-1]) & (at_s[1:] <= at_s[:-1])) + 1
+        if len(again):
+            k = np.delete(k, again)
+            e, at_s = rows.entity[k], rows.at_s[k]
+        step = np.fmax(np.floor((at_s - rows.interval_s[k] / 2) / self.parameters.step_s), work.step[e])
+        # A longer interval may end later and have its middle earlier: it counts for the step that is being gathered.
+        step = np.maximum.accumulate(e * _STEPS + step) - e * _STEPS
+        begins = np.flatnonzero(np.r_[True, (e[1:] != e[:-1]) | (step[1:] != step[:-1])][: len(k)])
+        lengths = np.diff(np.r_[begins, len(k)])
+        for wave in rows.waves(e[begins]):
+            first, length = begins[wave], lengths[wave]
+            self._close(work, e[first][step[first] > work.step[e[first]]], frozen)
+            own = first
+            if (length > 1).any():
+                own = np.repeat(first - np.r_[0, np.cumsum(length)[:-1]], length) + np.arange(length.sum())
+            self._gather(
+                work, e[own], step[own], at_s[own], rows.interval_s[k[own]], told[k[own]], len(own) > len(first)
+            )
         return work.state(), []
 
     def band(self, state: ExpectationState, at_s: npt.ArrayLike, which: npt.ArrayLike | None = None) -> dict[str, Band]:
@@ -246,8 +261,11 @@ class ExpectationModel:
                 out[k, :, j] = value
         return {name: Band(out[0, :, :, q], out[1, :, :, q], out[2, :, :, q]) for q, name in enumerate(QUANTITIES)}
 
-    def _gather(self, work: "_Work", e: Integers, step: Floats, at_s: Floats, interval_s: Floats, told: Floats) -> None:
-        work.step[e] = np.fmax(step, work.step[e])
+    @staticmethod
+    def _gather(
+        work: "_Work", e: Integers, step: Floats, at_s: Floats, interval_s: Floats, told: Floats, repeats: bool
+    ) -> None:
+        work.step[e] = step
         work.seen_s[e] = at_s
         seconds = np.where(interval_s > 0, interval_s, 60.0)[:, None]
         weight = np.where(np.isfinite(told), seconds, 0.0)
@@ -255,8 +273,12 @@ class ExpectationModel:
         weight[:, _SPEED] *= np.where(np.isfinite(told[:, _COUNT]), told[:, _COUNT], 1.0)
         share = np.where(weight > 0, np.nan_to_num(told) * weight, 0.0)
         share[:, _COUNT] = np.nan_to_num(told[:, _COUNT])
-        work.gathered[e] += share
-        work.weight[e] += weight
+        if repeats:
+            np.add.at(work.gathered, e, share)
+            np.add.at(work.weight, e, weight)
+        else:
+            work.gathered[e] += share
+            work.weight[e] += weight
 
     def _close(self, work: "_Work", e: Integers, frozen: Booleans) -> None:
         """Learn from the gathered steps of `e`, and begin new ones."""
