@@ -337,6 +337,7 @@ class TrendAnswer(Answer):
     normal: Band | None
     thresholds: list[Threshold]
     forecast: list[tuple[int, float, float, float]] = Field(description="[ms since 1970, level, low, high]")
+    against_usual: str = Field(default="", description="The latest quarter of an hour against the usual, in words")
 
 
 class EntityBase(Answer):
@@ -428,6 +429,12 @@ class ApproachAnswer(EntityBase):
     speed_ratio: float | None = Field(description="Speed against free speed; null = unknown")
     since: Instant | None
     state_text: str
+    level_of_service: str | None = Field(description="A (free) to F (broken down); null = unknown")
+    service_text: str
+    flow_per_h: float | None = Field(description="Vehicles per hour over about the last quarter of an hour")
+    volume_to_capacity: float | None = Field(description="For an assumed share of green, see capacityText")
+    capacity_text: str
+    queue_text: str
 
 
 class JunctionAnswer(EntityBase):
@@ -436,6 +443,8 @@ class JunctionAnswer(EntityBase):
     kind: Literal["junction"] = "junction"
     district: str
     signalised: bool
+    level_of_service: str | None = Field(description="Of its worst approach; null = too few are known")
+    service_text: str
     approaches: list[ApproachBrief]
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from city.findings import Finding
+from city.findings import JAM_KINDS, Finding
 from city.readings import ReadingKind, Row
 from city.register import Register
 from models.congestion import CongestionModel
@@ -36,6 +36,7 @@ from service.snapshot import (
     Snapshot,
     Visit,
 )
+from service.usual_traffic import UsualTraffic
 
 VISITS_KEPT_S = 2 * 86_400.0
 # A device whose newest reading is older than this when it arrives is telling what it kept while it was away.
@@ -103,6 +104,7 @@ class Detectors:
         self._health_state = self._health.initial_state()
         self._counters_state = self._counters.initial_state()
         self._latest: dict[tuple[str, ReadingKind], Row] = {}
+        self.traffic = UsualTraffic(register)
         self._visits: deque[Visit] = deque()
         self._claims: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=CLAIMS_KEPT))
         self._active: dict[str, Finding] = {}
@@ -123,14 +125,13 @@ class Detectors:
             self._dumping_state, Rows.of(rows, self._dumping.index, now_s)
         )
         findings += found
-        self._congestion_state, found = self._congestion.update(
-            self._congestion_state, Rows.of(rows, self._congestion.index, now_s)
-        )
+        of_approaches = Rows.of(rows, self._congestion.index, now_s)
+        self._congestion_state, found = self._congestion.update(self._congestion_state, of_approaches)
         findings += found
-        self._incident_state, found = self._incidents.update(
-            self._incident_state, Rows.of(rows, self._incidents.index, now_s)
-        )
+        self._incident_state, found = self._incidents.update(self._incident_state, of_approaches)
         findings += found
+        unusual = (*self._active.values(), *findings)
+        self.traffic.feed(of_approaches, {one.entity for one in unusual if one.kind in JAM_KINDS | _SICK})
         for finding in findings:
             if finding.cleared_at_s is None:
                 self._active[finding.id] = finding
@@ -242,6 +243,10 @@ class Detectors:
     def claimed(self, container: str) -> list[float]:
         """Return when crews said that they emptied a container, the newest `CLAIMS_KEPT`, by rising time."""
         return sorted(self._claims.get(container, ()))
+
+    def usual_speed_ratio(self, at_s: Sequence[float]) -> Floats:
+        """Return the usual speed of every approach as a share of the free speed, ``(n, k)``; NaN = unknown."""
+        return np.clip(self.traffic.usual_speed_kph(at_s) / self._congestion_state.free_kph[:, None], 0.05, 1.0)
 
     def _note(self, row: Row) -> None:
         if row.kind == "visit":

@@ -27,7 +27,9 @@ from service.problems import Absent
 from service.progress import RoundProgress
 from service.sensor_words import sensor_answer
 from service.sentences import level_text, place_name
+from service.service_now import approach_service, junction_service
 from service.snapshot import Snapshot
+from service.usual_traffic import UsualTraffic
 
 
 def entity_answer(
@@ -37,6 +39,7 @@ def entity_answer(
     incidents: Sequence[Incident],
     plan: Plan | None,
     progress: dict[str, RoundProgress],
+    traffic: UsualTraffic,
 ) -> ContainerAnswer | ClusterAnswer | ApproachAnswer | JunctionAnswer | TruckDetailAnswer:
     """Return an entity; `incidents` are those of the desk, of which its own are picked.
 
@@ -51,7 +54,7 @@ def entity_answer(
     if id in register.clusters:
         return _cluster(register, snapshot, id, about)
     if id in register.approaches:
-        return _approach(register, snapshot, id, about)
+        return _approach(register, snapshot, id, about, traffic)
     if id in register.junctions:
         return _junction(register, snapshot, id, about)
     if id in register.trucks:
@@ -121,11 +124,14 @@ def _cluster(register: Register, snapshot: Snapshot, id: str, incidents: list[In
     )
 
 
-def _approach(register: Register, snapshot: Snapshot, id: str, incidents: list[IncidentAnswer]) -> ApproachAnswer:
+def _approach(
+    register: Register, snapshot: Snapshot, id: str, incidents: list[IncidentAnswer], traffic: UsualTraffic
+) -> ApproachAnswer:
     approach = register.approaches[id]
     junction = register.junctions[approach.junction]
     brief = approach_brief(snapshot, approach)
     known, i = snapshot.approaches, snapshot.approaches.index[id]
+    serves = approach_service(register, snapshot, traffic, approach)
     return ApproachAnswer(
         id=id,
         name=place_name(register, id),
@@ -144,12 +150,19 @@ def _approach(register: Register, snapshot: Snapshot, id: str, incidents: list[I
         speed_ratio=finite(known.speed_ratio[i], 3),
         since=finite(known.since_s[i]),
         state_text=level_text(int(known.level[i])),
+        level_of_service=serves.level,
+        service_text=serves.text,
+        flow_per_h=serves.flow_per_h,
+        volume_to_capacity=serves.volume_to_capacity,
+        capacity_text=serves.capacity_text,
+        queue_text=serves.queue_text,
     )
 
 
 def _junction(register: Register, snapshot: Snapshot, id: str, incidents: list[IncidentAnswer]) -> JunctionAnswer:
     junction = register.junctions[id]
     briefs = [approach_brief(snapshot, one) for one in register.approaches_of(id)]
+    level, text = junction_service(register, snapshot, id)
     return JunctionAnswer(
         id=id,
         name=place_name(register, id),
@@ -161,5 +174,7 @@ def _junction(register: Register, snapshot: Snapshot, id: str, incidents: list[I
         incidents=incidents,
         district=junction.district,
         signalised=junction.signalised,
+        level_of_service=level,
+        service_text=text,
         approaches=briefs,
     )

@@ -62,6 +62,7 @@ def place_routes(runtime: Runtime) -> APIRouter:
             runtime.desk.incidents(limit=200),
             runtime.todays_plan(),
             runtime.planner.progress(snapshot),
+            runtime.detectors.traffic,
         )
 
     @routes.get("/trends/{entity}", summary="A quantity over time", responses=problem_answers(400, 404, 503))
@@ -102,6 +103,8 @@ def place_routes(runtime: Runtime) -> APIRouter:
             # The window is half open, and what was measured at the asked moment belongs to it.
             end_s + 0.001,
             forecast=forecast,
+            traffic=runtime.detectors.traffic if entity in register.approaches else None,
+            now_s=now_s,
             thresholds=thresholds_of(register, entity, quantity),
         )
 

@@ -23,7 +23,9 @@ export function trendChart({ title, trend, unit, shown = (v) => v, digits = 0, g
   }
   const at = byDay ? day : dayTime;
   const latest = known.length ? `Latest ${measure(shown(known.at(-1)[1]), unit, digits)}, ${at(known.at(-1)[0])}.` : "No reading of this time is there.";
-  const band = trend.forecast?.length ? " Grey: where four of five outcomes fall." : trend.normal ? " Grey: usual at this hour." : "";
+  const bands = [trend.normal && "usual at this hour", trend.forecast?.length && `${trend.normal ? "ahead, " : ""}where four of five outcomes fall`].filter(Boolean);
+  const against = trend.againstUsual ? ` ${trend.againstUsual[0].toUpperCase()}${trend.againstUsual.slice(1)}.` : "";
+  const band = against + (bands.length ? ` Grey: ${bands.join("; ")}.` : "");
   const lost = hatched && known.length < trend.points.length ? " Hatched: unknown." : "";
   const plotted = el("div", { class: "plot", role: "img", "aria-label": `${title}. ${latest}${lost}` });
   const readout = el("p", { class: "chart-readout" }, latest + band + lost);

@@ -21,6 +21,7 @@ export async function entityDetail(id, onChoose, onIncident) {
   return { title: capital(one.name), body, lon: one.lon, lat: one.lat, about: [one.id, one.cluster, one.junction].filter(Boolean), isTruck: one.kind === "truck" };
 }
 
+const serves = (one) => (one.levelOfService ? `${one.levelOfService}: ${one.serviceText}` : one.serviceText);
 const stateBadge = (state) => badge(state, capital(stateWord(state)));
 const heard = (ageS) => (ageS === null || ageS === undefined ? "never heard" : age(nowMs() - ageS * 1000, " ago"));
 const asPercent = { unit: "%", shown: (v) => v * 100 };
@@ -71,9 +72,15 @@ async function cluster(one, onChoose) {
 async function approach(one, onChoose) {
   const quantities = [["speed_kph", "Speed", { unit: "km/h" }], ["vehicle_count", "Vehicles per interval", { unit: "vehicles", hatched: true }], ["occupancy_ratio", "Time that the detector is covered", { ...asPercent, hatched: true }]];
   const trends = await Promise.all(quantities.map(([quantity]) => trend(one.id, quantity, 24)));
+  const against = trends.map((t) => t.againstUsual).filter(Boolean);
   return [
     el("p", {}, stateBadge(one.state), one.stateText === "unknown" ? "" : ` traffic is ${one.stateText}${one.since ? ` since ${clockTime(one.since)}` : ""}`),
     facts([
+      ["Against the usual", against.length ? el("span", {}, against.map((text) => el("span", { class: "line" }, `${capital(text)}.`))) : "unknown"],
+      ["Level of service", serves(one)],
+      ["Flow", one.flowPerH === null ? "unknown" : `${measure(one.flowPerH, "vehicles/h")} over a quarter of an hour`],
+      ["Capacity used", one.capacityText],
+      ["Queue", one.queueText],
       ["Speed", measure(one.speedKph, "km/h")],
       ["Free speed", measure(one.freeSpeedKph, "km/h")],
       ["Last reading", heard(one.ageS)],
@@ -87,6 +94,7 @@ async function approach(one, onChoose) {
 async function junction(one, onChoose) {
   return [
     el("p", {}, stateBadge(one.state), ` junction with ${plural(one.approaches.length, "approach", "approaches")}`),
+    facts([["Level of service", serves(one)]]),
     table(["Approach", "State", "Speed", "Reading"], one.approaches.map((a) => [link(a.id, a.name, onChoose), stateBadge(a.state), measure(a.speedKph, "km/h"), heard(a.ageS)])),
     one.approaches.length ? plannerSection(one.id, { isJunction: true, hasSignal: one.signalised }) : "",
   ];
