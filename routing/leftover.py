@@ -74,8 +74,10 @@ def _reason(crew: Crew, orders: Sequence[Order], drives: Sequence[Drive], job: i
         return NOT_WORTH
     if crew.beginnings[job] == ((-math.inf, math.inf),):
         return NO_TIME
-    late = any(True for _ in _insertions(crew, orders, job, any_time=True, drives=drives))
-    return NO_TIME_IN_WINDOW if late else NO_TIME
+    if not any(True for _ in _insertions(crew, orders, job, any_time=True, drives=drives)):
+        return NO_TIME
+    has_window = (one.earliest_s, one.latest_s, one.avoid) != (None, None, ())
+    return NO_TIME_IN_WINDOW if has_window else TOO_WINDY
 
 
 def _insertions(
