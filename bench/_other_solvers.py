@@ -5,6 +5,7 @@ Going home is told to them as it is to our own solver: a place to which the way 
 
 import importlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from routing.geometry import Floats
 
 _NO_WAY = 1_000_000.0
 _DROP = 10_000_000
+# On a busy machine; VROOM stops by itself, and can be stopped by the wall's clock only.
+_MOST_WALL_PER_CPU = 10.0
 
 
 def other_solvers() -> dict[str, Callable[[Crew, float], list[Order]] | None]:
@@ -33,7 +36,7 @@ def other_solvers() -> dict[str, Callable[[Crew, float], list[Order]] | None]:
 
 def solve_with_vroom(crew: Crew, seconds: float) -> list[Order]:
     """Return VROOM's order for each outing."""
-    import vroom
+    vroom: Any = importlib.import_module("vroom")
 
     duration_s, price = _tables(crew)
     base_s = _base_s(crew)
@@ -48,7 +51,7 @@ def solve_with_vroom(crew: Crew, seconds: float) -> list[Order]:
         if not windows:
             continue
         instance.add_job(vroom.Job(j, location=j, default_service=math.ceil(job.service_s), time_windows=windows))
-    answer = instance.solve(exploration_level=5, nb_threads=1, timeout=timedelta(seconds=seconds))
+    answer = instance.solve(exploration_level=5, nb_threads=1, timeout=timedelta(seconds=seconds * _MOST_WALL_PER_CPU))
     orders: list[Order] = [[] for _ in crew.outings]
     for row in answer.routes.to_dict("records"):
         if row["type"] == "job":
@@ -58,7 +61,8 @@ def solve_with_vroom(crew: Crew, seconds: float) -> list[Order]:
 
 def solve_with_or_tools(crew: Crew, seconds: float) -> list[Order]:
     """Return OR-Tools' order for each outing: guided local search from the cheapest arcs."""
-    from ortools.constraint_solver import pywrapcp, routing_enums_pb2
+    pywrapcp: Any = importlib.import_module("ortools.constraint_solver.pywrapcp")
+    enums: Any = importlib.import_module("ortools.constraint_solver.routing_enums_pb2")
 
     duration_s, price = _tables(crew)
     base_s = _base_s(crew)
@@ -92,9 +96,11 @@ def solve_with_or_tools(crew: Crew, seconds: float) -> list[Order]:
         for first, last in _windows(crew, j, base_s)[:1]:
             clock.CumulVar(index).SetRange(first, min(last, day_s))
     parameters: Any = pywrapcp.DefaultRoutingSearchParameters()
-    parameters.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.PARALLEL_CHEAPEST_INSERTION
-    parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
-    parameters.time_limit.FromMilliseconds(int(seconds * 1000))
+    parameters.first_solution_strategy = enums.FirstSolutionStrategy.PARALLEL_CHEAPEST_INSERTION
+    parameters.local_search_metaheuristic = enums.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
+    ends_s = time.process_time() + seconds
+    model.AddSearchMonitor(model.solver().CustomLimit(lambda: time.process_time() > ends_s))
+    parameters.time_limit.FromMilliseconds(int(seconds * _MOST_WALL_PER_CPU * 1000))
     answer = model.SolveWithParameters(parameters)
     orders: list[Order] = [[] for _ in crew.outings]
     if answer is None:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from bench._kim import check_routes, problem_of, read_instance, routes_of
 from city.errors import ExitCode, RondeError
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     return ExitCode.OK if not figures["violations"] else ExitCode.FAILED
 
 
-def solve(path: Path, seconds: float, solution: Path, seed: int = 0, cpu: bool = False) -> dict[str, object]:
+def solve(path: Path, seconds: float, solution: Path, seed: int = 0, cpu: bool = False) -> dict[str, Any]:
     """Solve an instance, write its routes and return its figures."""
     timer = time.process_time if cpu else time.perf_counter
     began_s = timer()

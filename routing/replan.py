@@ -219,7 +219,8 @@ def _crews(problem: CollectionProblem, now: Situation) -> tuple[list[Crew], list
     """Return the crews, and the jobs that streets which are closed now cut off."""
     outings = [one.outing for one in now.standings if one.outing is not None]
     fixed = {one.truck: one.stream for one in now.standings if one.outing is not None and one.stream}
-    jobs, cut_off = {job.id: job for job in now.open_jobs}, []
+    jobs = {job.id: job for job in now.open_jobs}
+    cut_off: list[Unserved] = []
     while True:
         try:
             return crews_of(problem, tuple(jobs.values()), outings, fixed, now.keeper), cut_off

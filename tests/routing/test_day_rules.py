@@ -70,9 +70,8 @@ def test_a_truck_in_its_break_is_not_sent_on_before_it_is_over(day: CollectionPr
 
 def test_overtime_is_used_when_there_is_no_other_way_and_costs() -> None:
     jobs = some_jobs(20, seed=1)
-    short = {"shift_duration_s": 5400.0}
-    strict = problem(jobs, trucks=(crane(**short),))
-    lenient = problem(jobs, trucks=(crane(**short, overtime_s=7200.0),))
+    strict = problem(jobs, trucks=(crane(shift_duration_s=5400.0),))
+    lenient = problem(jobs, trucks=(crane(shift_duration_s=5400.0, overtime_s=7200.0),))
     less, all_ = plan_day(strict, iterations=300), plan_day(lenient, iterations=300)
     assert less.unserved
     assert not all_.unserved
