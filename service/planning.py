@@ -3,24 +3,23 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
-
-import numpy as np
 
 from city.clock import Clock, local_midnight_s
 from city.errors import RondeError
 from city.findings import JAM_KINDS, Incident
 from city.plans import Job, Plan, Proposal
 from city.register import Register
-from routing.congestion import ObservedApproach
+from models.rows import Floats
 from routing.replan import TruckProgress
 from service.causes import Causes, stale_jobs
 from service.dispatch import Dispatcher
 from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
+from service.observed_traffic import NOW_S, observed_approaches, over_a_shift_s
 from service.progress import RoundProgress, plan_progress
 from service.reasons import proposal_reason
 from service.sentences import clock_text
@@ -62,6 +61,8 @@ class Planner:
     ----------
     publish
         Takes the name and the data of a live event.
+    usual_ratio
+        Returns the usual speed of approaches at moments, see `observed_approaches`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Planner:
         *,
         seed: int,
         publish: Callable[[str, Any], None],
+        usual_ratio: Callable[[Sequence[float]], Floats] | None = None,
     ) -> None:
         self._register = register
         self._desk = desk
@@ -84,6 +86,7 @@ class Planner:
         self._planning = planning
         self._seed = seed
         self._publish = publish
+        self._usual_ratio = usual_ratio
         self._timezone = ZoneInfo(register.timezone)
         self._lock = threading.RLock()
         self._running: _Running | None = None
@@ -236,7 +239,8 @@ class Planner:
             self._retry_at_s = time.monotonic() + _RETRY_S
             return
         self._incomplete = not self._enough_is_known(snapshot)
-        self._submit(_Running(self._request(snapshot, tuple(jobs.values()), self._planning.solver_s)))
+        ahead_s = over_a_shift_s(self._register)
+        self._submit(_Running(self._request(snapshot, tuple(jobs.values()), self._planning.solver_s, ahead_s)))
 
     def _complete_day(self, snapshot: Snapshot, plan: Plan) -> None:
         """Add what was not known when the plan of the day was made."""
@@ -282,7 +286,9 @@ class Planner:
         )
         self._submit(_Running(request, tuple(causes)))
 
-    def _request(self, snapshot: Snapshot, jobs: tuple[Job, ...], seconds: float) -> SolveRequest:
+    def _request(
+        self, snapshot: Snapshot, jobs: tuple[Job, ...], seconds: float, ahead_s: Sequence[float] = NOW_S
+    ) -> SolveRequest:
         register = self._register
         # The plan begins when it is there, not when it is asked for.
         now_s = self._clock.now_s() + (seconds + 1.0) * self._clock.speed_up
@@ -295,19 +301,8 @@ class Planner:
             now_s=now_s,
             seconds=seconds,
             seed=self._seed,
-            observed=self._observed(snapshot),
+            observed=observed_approaches(register, snapshot, self._usual_ratio, ahead_s),
         )
-
-    def _observed(self, snapshot: Snapshot) -> tuple[ObservedApproach, ...]:
-        known = snapshot.approaches
-        observed = []
-        for i in np.flatnonzero(np.isfinite(known.speed_ratio)):
-            approach = self._register.approaches[known.ids[i]]
-            junction = self._register.junctions[approach.junction]
-            observed.append(
-                ObservedApproach(junction.lon, junction.lat, approach.bearing_deg, float(known.speed_ratio[i]))
-            )
-        return tuple(observed)
 
     def _truck_progresses(self, plan: Plan, snapshot: Snapshot) -> tuple[TruckProgress, ...]:
         return tuple(self._truck_progress(one, snapshot) for one in self.progress(snapshot).values())

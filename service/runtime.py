@@ -78,6 +78,7 @@ class Runtime:
             settings.planning,
             seed=settings.service.seed,
             publish=self.hub.publish,
+            usual_ratio=self.detectors.usual_speed_ratio,
         )
         self.detection = DetectionLoop(
             self.reader,
