@@ -131,7 +131,7 @@ class Detectors:
         self._incident_state, found = self._incidents.update(self._incident_state, of_approaches)
         findings += found
         unusual = (*self._active.values(), *findings)
-        self.traffic.feed(of_approaches, {one.entity for one in unusual if one.kind in JAM_KINDS | _SICK})
+        self.traffic.feed(of_approaches, (one for one in unusual if one.kind in JAM_KINDS | _SICK))
         for finding in findings:
             if finding.cleared_at_s is None:
                 self._active[finding.id] = finding

@@ -1,10 +1,12 @@
 """What is usual on the approaches of the city at any time, and how much traffic there is now against it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from city.findings import Finding
 from city.register import Register
 from models.expectation import QUANTITIES, ExpectationModel, ExpectationState
 from models.rows import Floats, Rows
@@ -41,13 +43,25 @@ class UsualTraffic:
         """Length of the steps that values are usual for."""
         return self._model.parameters.step_s
 
-    def feed(self, rows: Rows, alarmed: Iterable[str]) -> None:
-        """Take rows of approaches; nothing is learnt as usual on those that are `alarmed`."""
-        frozen = np.zeros(len(self._model.entities), np.bool_)
-        for entity in alarmed:
-            if entity in self._model.index:
-                frozen[self._model.index[entity]] = True
-        state, _ = self._model.update(self._known.state, rows, frozen)
+    def feed(self, rows: Rows, findings: Iterable[Finding]) -> None:
+        """Take rows of approaches; while a finding about one lasts, nothing is learnt as usual there.
+
+        Parameters
+        ----------
+        findings
+            What went on at any time since the first of the rows; of those with one id the last counts.
+        """
+        spans = self._spans(findings)
+        edges_s = sorted({edge for _, *both in spans for edge in both})
+        cuts = sorted({0, len(rows), *np.searchsorted(rows.at_s, edges_s, side="right").tolist()})
+        state = self._known.state
+        for first, last in pairwise(cuts) if len(rows) else [(0, 0)]:
+            some = _part(rows, first, last)
+            frozen = np.zeros(len(self._model.entities), np.bool_)
+            if last > first:
+                at_s = float(some.at_s[0])
+                frozen[[i for i, from_s, until_s in spans if from_s < at_s <= until_s]] = True
+            state, _ = self._model.update(state, some, frozen)
         self._known = _counted(self._known._replace(state=state), rows)
 
     def flow_per_h(self, entity: str, now_s: float) -> float:
@@ -75,6 +89,20 @@ class UsualTraffic:
         """Return the usual mean speed of every approach at moments, ``(n, k)``; NaN = unknown."""
         return self._model.band(self._known.state, np.asarray(at_s, np.float64))["speed_kph"].expected
 
+    def _spans(self, findings: Iterable[Finding]) -> list[tuple[int, float, float]]:
+        """Return entity, and after and until when rows end steps that are not to be learnt."""
+        lasting = {one.id: one for one in findings if one.entity in self._model.index}
+        step_s = self.step_s
+        return [
+            (
+                self._model.index[one.entity],
+                # A step is learnt when a row of the next one comes.
+                (np.floor(one.raised_at_s / step_s) + 1) * step_s,
+                np.inf if one.cleared_at_s is None else (np.ceil(one.cleared_at_s / step_s) + 1) * step_s,
+            )
+            for one in lasting.values()
+        ]
+
     def _answer(
         self, entity: str, quantity: str, at_s: Floats, interval_s: float | None, *, given_now: bool
     ) -> UsualBand | None:
@@ -98,6 +126,22 @@ class UsualTraffic:
         low, high = middle - (expected - low) * scale * wider, middle + (high - expected) * scale * wider
         ceiling = 1.0 if quantity == "occupancy_ratio" else np.inf
         return UsualBand(np.maximum(low, 0.0), middle, np.minimum(high, ceiling))
+
+
+def _part(rows: Rows, first: int, last: int) -> Rows:
+    if (first, last) == (0, len(rows)):
+        return rows
+    span = slice(first, last)
+    return Rows(
+        rows.now_s,
+        rows.entity[span],
+        rows.at_s[span],
+        rows.interval_s[span],
+        {name: one[span] for name, one in rows.values.items()},
+        rows.is_visit[span],
+        rows.is_report[span],
+        rows.is_suspect[span],
+    )
 
 
 class _Known(NamedTuple):
