@@ -9,9 +9,10 @@ import { roundLines, truckPoints } from "./geojson.js";
 import { attentionList, countLine, placesList, roundsList } from "./lists.js";
 import { listen } from "./live.js";
 import { makeMap } from "./map.js";
+import { patternsPanel } from "./patterns.js";
 
 const AGAIN_AFTER_MS = 3_000;
-const TABS = ["attention", "rounds", "places"];
+const TABS = ["attention", "rounds", "places", "patterns"];
 const $ = (id) => document.getElementById(id);
 const state = { city: null, attention: null, places: null, trucks: [], plan: null, tab: "attention", ready: true, isLive: true };
 let map = null;
@@ -178,6 +179,7 @@ function openTab(name) {
     $(`tab-${one}`).setAttribute("aria-pressed", String(one === name));
   }
   drawLists();
+  if (name === "patterns") patternsPanel($("patterns"), (id) => detail.choose({ type: "place", id }));
 }
 
 async function decided(message) {

@@ -18,7 +18,7 @@ const NAME_KEY = "ronde-name";
 export async function incidentDetail(id, follow) {
   const path = `/v1/incidents/${encodeURIComponent(id)}`;
   const one = await get(path);
-  const at = await entityDetail(one.entity, follow.place, follow.incident);
+  const at = one.place ? await entityDetail(one.place, follow.place, follow.incident) : null;
   const decide = (decision, said) => (button, by, note) => post(`${path}/decision`, { decision, by, note }).then(() => follow.done(said));
   const status = badge(one.status === "open" && !one.clearedAt ? one.urgency : "none", STATUS_WORDS[one.status]);
   const choices = one.status === "open"
@@ -26,10 +26,10 @@ export async function incidentDetail(id, follow) {
     : one.status === "confirmed" && !one.clearedAt ? [{ id: "close-incident", text: "Close incident", act: decide("close", "Incident closed.") }] : [];
   const answer = el("div", { class: "answer" }, choices.length ? decisionForm(choices, { label: "Note (optional)" }) : "", decided(one, one.note));
   return {
-    title: one.title, lon: one.lon, lat: one.lat, about: at.about,
+    title: one.title, lon: one.lon, lat: one.lat, about: at?.about ?? [],
     refresh: () => settle(path, answer, status, (now) => now.status !== one.status, (now) => decided(now, now.note)),
     body: [
-      el("p", {}, status, one.cause ? ` cause: ${words(one.cause)}` : ""),
+      el("p", {}, status, one.causeText ? ` cause: ${one.causeText}` : ""),
       facts([
         ["Since", dayTime(one.raisedAt)],
         ["Lasted", one.clearedAt ? `${duration(one.ageS)}, over at ${clockTime(one.clearedAt)}` : `${duration(one.ageS)} so far`],
@@ -39,10 +39,13 @@ export async function incidentDetail(id, follow) {
       one.evidence.length
         ? el("ul", { class: "evidence" }, one.evidence.map((e) => el("li", {}, e.text, e.at ? el("span", { class: "quiet" }, ` ${clockTime(e.at)}`) : "")))
         : el("p", { class: "empty" }, "No evidence was kept."),
+      one.notObservable ? el("p", { class: "empty unknown" }, one.notObservable) : "",
       answer,
-      el("h3", {}, "What the sensors say there"),
-      el("p", {}, el("a", { href: `#place/${encodeURIComponent(one.entity)}`, onclick: (event) => { event.preventDefault(); follow.place(one.entity); } }, at.title)),
-      ...at.body,
+      ...(at ? [
+        el("h3", {}, "What the sensors say there"),
+        el("p", {}, el("a", { href: `#place/${encodeURIComponent(one.place)}`, onclick: (event) => { event.preventDefault(); follow.place(one.place); } }, at.title)),
+        ...at.body,
+      ] : []),
     ],
   };
 }

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { trendChart } from "./chart.js";
 import { age, nowMs } from "./clock.js";
+import { containerSection, sensorLine, sensorWord } from "./container_section.js";
 import { badge, el, facts, stateWord } from "./dom.js";
 import { capital, clockTime, dayTime, measure, percent, plural, words } from "./format.js";
 import { plannerSection } from "./traffic_detail.js";
@@ -36,15 +37,18 @@ async function container(one, onChoose) {
   const isRange = typeof one.fillLow === "number" && typeof one.fillRatio === "number";
   return [
     el("p", {}, stateBadge(one.state)),
+    sensorLine(one),
     facts([
-      [one.state === "unknown" ? "Fill, as far as known" : "Fill now", `${percent(one.fillRatio)}${isRange ? ` (${percent(one.fillLow)} to ${percent(one.fillHigh)})` : ""}`],
+      [one.sensor.isBelieved ? "Fill now" : "Fill now, as forecast", `${percent(one.fillRatio)}${isRange ? ` (${percent(one.fillLow)} to ${percent(one.fillHigh)})` : ""}`],
       ["Last reading", heard(one.ageS)],
+      ["Sensor", sensorWord(one)],
       ["Chance that it overflows before the next visit", percent(one.overflowProbability)],
       ["Last emptied", one.emptiedAt ? dayTime(one.emptiedAt) : "unknown"],
       ["Volume", measure(one.volumeM3, "m³", 1)],
     ]),
     trendChart({ title: "Fill, 48 h back and ahead", trend: fill, ...asPercent, range: [0, 110] }),
     el("p", {}, link(one.cluster, `Everything at ${one.clusterName}`, onChoose)),
+    containerSection(one.id),
   ];
 }
 
@@ -57,7 +61,7 @@ async function cluster(one, onChoose) {
     el("p", {}, stateBadge(one.state), ` ${plural(one.containers.length, "container")}${one.district ? `, ${one.district}` : ""}`),
     facts([
       ["Last reading", heard(one.ageS)],
-      ["Beside the containers", one.observable ? (one.objectsBeside === null ? "unknown" : plural(one.objectsBeside, "object")) : "not observable here: no camera"],
+      ["Beside the containers", one.observable ? (one.objectsBeside === null ? "unknown" : plural(one.objectsBeside, "object")) : `not observable here: ${one.notObservable}`],
       ["To be collected before", one.beforeHour ? `${String(one.beforeHour).padStart(2, "0")}:00` : undefined],
     ]),
     one.containers.map((c, i) => [
@@ -76,7 +80,7 @@ async function approach(one, onChoose) {
   return [
     el("p", {}, stateBadge(one.state), one.stateText === "unknown" ? "" : ` traffic is ${one.stateText}${one.since ? ` since ${clockTime(one.since)}` : ""}`),
     facts([
-      ["Against the usual", against.length ? el("span", {}, against.map((text) => el("span", { class: "line" }, `${capital(text)}.`))) : "unknown"],
+      ["Against the usual", against.length ? capital(against.map((text) => text.split(":")[0]).join(", ")) : "unknown"],
       ["Level of service", serves(one)],
       ["Flow", one.flowPerH === null ? "unknown" : `${measure(one.flowPerH, "vehicles/h")} over a quarter of an hour`],
       ["Capacity used", one.capacityText],
