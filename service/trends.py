@@ -74,7 +74,8 @@ def trend_answer(
         length_s = interval_s(found.at_s)
         band = _known_band(traffic, entity, quantity, at_s, length_s)
         if end_s >= now_s - length_s:
-            against = against_usual(traffic, entity, quantity, found, length_s)
+            if found.at_s[-1] >= min(now_s, end_s) - 2 * max(traffic.step_s, length_s):
+                against = against_usual(traffic, entity, quantity, found, length_s)
             forecast = _next_hours(traffic, entity, quantity, now_s, length_s)
     if band is None and quantity in _RHYTHMIC and len(at_s):
         history = series.window(entity, quantity, start_s - _HISTORY_DAYS * _DAY_S, start_s)
