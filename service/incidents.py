@@ -5,6 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from city.findings import Evidence, Finding, FindingKind, Incident
+from city.places import Cluster, Junction
 from city.register import Position, Register
 
 # An emptying is something that happened, and a full container is planned for without asking anybody.
@@ -137,7 +138,7 @@ class IncidentBook:
 
 def middle(register: Register) -> Position | None:
     """Return the middle of all clusters and junctions: where what concerns the whole city is kept; None without any."""
-    places = [*register.clusters.values(), *register.junctions.values()]
+    places: list[Cluster | Junction] = [*register.clusters.values(), *register.junctions.values()]
     if not places:
         return None
     return Position(sum(one.lon for one in places) / len(places), sum(one.lat for one in places) / len(places))

@@ -49,11 +49,8 @@ class TestContract(ModelContract):
 
 
 def test_healthy_containers_are_not_sick() -> None:
-    assert [
-        f for f in FillHealthModel([f"c{i}" for i in range(6)]).update(
-            FillHealthModel([f"c{i}" for i in range(6)]).initial_state(), containers(5, outliers=0).rows
-        )[1]
-    ] == []  # fmt: skip
+    model = FillHealthModel([f"c{i}" for i in range(6)])
+    assert model.update(model.initial_state(), containers(5, outliers=0).rows)[1] == []
 
 
 def test_what_stands_full_after_a_crew_was_there_is_blocked_until_it_sees_an_empty_container() -> None:
