@@ -89,6 +89,11 @@ class UsualTraffic:
         """Return the usual mean speed of every approach at moments, ``(n, k)``; NaN = unknown."""
         return self._model.band(self._known.state, np.asarray(at_s, np.float64))["speed_kph"].expected
 
+    def usual_per_h(self, at_s: Sequence[float]) -> Floats:
+        """Return the usual vehicles per hour on every approach at moments, ``(n, k)``; NaN = unknown."""
+        per_step = self._model.band(self._known.state, np.asarray(at_s, np.float64))["vehicle_count"].expected
+        return per_step * (_HOUR_S / self.step_s)
+
     def _spans(self, findings: Iterable[Finding]) -> list[tuple[int, float, float]]:
         """Return entity, and after and until when rows end steps that are not to be learnt."""
         lasting = {one.id: one for one in findings if one.entity in self._model.index}
