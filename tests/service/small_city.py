@@ -51,7 +51,8 @@ def corner(column: int, row: int) -> tuple[float, float]:
 class SmallCity:
     """Twelve clusters of two containers, a junction, two crane trucks and a grab vehicle; every device signs."""
 
-    def __init__(self, folder: Path, *, now_s: float = MONDAY_S) -> None:
+    def __init__(self, folder: Path, *, now_s: float = MONDAY_S, batch: int = 50) -> None:
+        self.batch = batch
         self.folder = folder
         self.now_s = now_s
         clusters = []
@@ -111,8 +112,8 @@ class SmallCity:
     def tell(self, device: str, readings: list[Reading], received_at_s: float | None = None) -> None:
         """Let a device say something: sealed as it would, and in the ledger when this returns."""
         entries = []
-        for first in range(0, len(readings), 50):
-            some = readings[first : first + 50]
+        for first in range(0, len(readings), self.batch):
+            some = readings[first : first + self.batch]
             n0, prev = self._next.get(device, (0, ""))
             body = encode_batch(Batch(1, device, f"log-{device}", n0, prev, "0" * 16, "boot-1", some))
             self._next[device] = n0 + len(some), body_hash(body)

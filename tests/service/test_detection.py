@@ -54,9 +54,11 @@ class Watched:
         return self.shown[-1][0]
 
 
-def test_a_backlog_is_read_while_progress_shows_and_the_desk_hears_of_each_incident_once(city, desk):
-    city.history(hours=24 * 60)
+def test_a_backlog_is_read_while_progress_shows_and_the_desk_hears_of_each_incident_once(tmp_path, desk):
+    city = SmallCity(tmp_path / "backlog", batch=4)
+    city.history(hours=24 * 4)
     city.dump("kamer-2")
+    city.close()
     with Watched(city, desk) as watched:
         first, last = watched.shown[0][0], watched.snapshot
         assert not first.ready

@@ -269,7 +269,7 @@ def test_the_keyboard_alone_opens_closes_and_comes_back(plain_page, served):
     answer(page, "incidents/i-1", {**incidents[0], "id": "i-1", "status": "open"})
     page.goto(served.address)
     expect(page.locator(".item")).to_have_count(1)
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Tab")
     expect(page.locator(".item button")).to_be_focused()
     page.keyboard.press("Enter")
