@@ -1,6 +1,6 @@
 """Junctions: incidents, forecasts, anomalies and what a tick costs, each beside its baselines.
 
-`python -m bench junctions [--json] [--part incidents|forecast|anomalies|scale] [--quick]`
+`python -m bench junctions [--json] [--part incidents|forecast|expectation|anomalies|scale] [--quick]`
 """
 
 import argparse
@@ -14,6 +14,7 @@ from city.errors import ExitCode, MissingPart
 PARTS = {
     "incidents": "bench._junction_incidents",
     "forecast": "bench._traffic_forecast",
+    "expectation": "bench._expectation",
     "anomalies": "bench._anomalies",
     "scale": "bench._junction_scale",
 }
