@@ -1,7 +1,11 @@
 import pickle
 
+import pytest
+
 from city.findings import Evidence, Finding, finding_id
+from service.attention import attention
 from service.incidents import IncidentBook
+from service.snapshot import FleetSilence
 from tests.service.small_city import SmallCity
 
 
@@ -71,3 +75,22 @@ def test_a_site_where_it_happens_every_day_for_years_takes_no_more_room(tmp_path
         incidents.take([finding("dumping", "kamer-2", at_s), finding("dumping", "kamer-2", at_s, at_s + 600.0)])
         sizes.append(len(pickle.dumps(incidents)))
     assert sizes[-1] < 1.1 * sizes[10]
+
+
+def test_what_concerns_the_whole_city_is_kept_in_its_middle(tmp_path):
+    incidents = book(tmp_path)
+    (one,) = incidents.take([finding("fleet_silent", "stadje", 100.0)])
+    assert (one.lon, one.lat) == (pytest.approx(6.55, abs=0.03), pytest.approx(53.2, abs=0.03))
+    assert incidents.take([finding("fleet_silent", "another-city", 100.0)]) == []
+
+
+def test_silent_sensors_stand_behind_the_silence_of_the_fleet(tmp_path):
+    city = SmallCity(tmp_path / "city")
+    city.close()
+    silent = [finding("silent", f"k{i}-paper", 50.0) for i in range(3)] + [finding("silent", "arm-0", 50.0)]
+    found = IncidentBook(city.register).take([*silent, finding("fleet_silent", "stadje", 100.0)])
+    together = attention(city.register, found, [], None, 200.0, fleet_silence=FleetSilence(3, 24, 0.0))
+    assert [one.urgency for one in together.items] == ["urgent", "watch"]
+    assert together.summary.startswith("3 of 24 sensors fell silent at 01:00; decisions go on from forecasts. 1 thing")
+    each = attention(city.register, found[:-1], [], None, 200.0)
+    assert len(each.items) == 4
