@@ -1,7 +1,7 @@
 """All models of the city together: rows go in, findings come out, and a snapshot says what is known."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -117,13 +117,14 @@ class Detectors:
         """Take rows that arrived until `now_s`, and return what the models find in them."""
         for row in rows:
             self._note(row)
-        findings = self._sensors(rows, now_s)
-        readings = self._believed(Rows.of(rows, self._fill.index, now_s), findings)
+        heard_until_s = self._heard_until_s(now_s)
+        findings = self._sensors(rows, heard_until_s)
+        sick = {one.id: one for one in (*self._active.values(), *findings)}.values()
+        readings = self._believed(Rows.of(rows, self._fill.index, heard_until_s), self._fill.index, sick)
         self._fill_state, found = self._fill.update(self._fill_state, readings)
         findings += found
-        self._dumping_state, found = self._dumping.update(
-            self._dumping_state, Rows.of(rows, self._dumping.index, now_s)
-        )
+        readings = self._believed(Rows.of(rows, self._dumping.index, heard_until_s), self._dumping.index, sick)
+        self._dumping_state, found = self._dumping.update(self._dumping_state, readings)
         findings += found
         of_approaches = Rows.of(rows, self._congestion.index, now_s)
         self._congestion_state, found = self._congestion.update(self._congestion_state, of_approaches)
@@ -141,9 +142,8 @@ class Detectors:
             self._visits.popleft()
         return findings
 
-    def _sensors(self, rows: Sequence[Row], now_s: float) -> list[Finding]:
+    def _sensors(self, rows: Sequence[Row], heard_until_s: float) -> list[Finding]:
         """Return what is wrong with sensors: before anything else, because nothing is concluded from a sick one."""
-        heard_until_s = self._heard_until_s(now_s)
         self._health_state, findings = self._health.update(
             self._health_state, Rows.of(rows, self._health.index, heard_until_s)
         )
@@ -161,15 +161,16 @@ class Detectors:
         )
         return findings + [one for one in found if one.kind in _OF_COUNTERS]
 
-    def _believed(self, rows: Rows, found: Iterable[Finding]) -> Rows:
+    @staticmethod
+    def _believed(rows: Rows, index: Mapping[str, int], found: Iterable[Finding]) -> Rows:
         """Return the rows without the levels that sensors told while they were known to be sick.
 
         It goes by the measured times of beginning and end, so that a replay in larger pieces believes the same.
         """
         fill = rows.value("fill_ratio")
         told = fill.copy()
-        for one in {one.id: one for one in (*self._active.values(), *found)}.values():
-            i = self._fill.index.get(one.entity, -1)
+        for one in found:
+            i = index.get(one.entity, -1)
             if one.kind in _SICK - {"silent"} and i >= 0:
                 until_s = np.inf if one.cleared_at_s is None else one.cleared_at_s
                 told[(rows.entity == i) & (rows.at_s >= one.raised_at_s) & (rows.at_s < until_s)] = np.nan
