@@ -90,7 +90,8 @@ def forecast_hours(
     """Return forecasts for every hour after the first `fit_hours`, each from what was known `h` hours before.
 
     What is said of an hour rests on the values up to and including the hour that lies `h` before it: coefficients
-    and trees are fitted to the first `fit_hours` (the linear part again every `refit_h`, to the past only).
+    and trees are fitted to what of the first `fit_hours` is known when the first forecast is made (the linear part
+    again every `refit_h`, to what is known by then).
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def forecast_hours(
             past[delay_h] = residuals_of(
                 values,
                 kinds.slot[: len(values)],
-                fit_hours,
+                _known_hours(fit_hours, delay_h),
                 delay_h=delay_h,
                 factors=p.factors,
                 short_memory_h=p.short_memory_h,
@@ -148,7 +149,7 @@ def forecast_hours(
         residual = _residual(past[delay_h], kinds, fit_hours, h, p, seed)
         known = past[delay_h].usual
         forecast = known.value + known.scale * residual
-        if fit_hours and not np.nanmin(values[:fit_hours], initial=0.0) < 0:
+        if fit_hours and not np.nanmin(values[: _known_hours(fit_hours, h)], initial=0.0) < 0:
             forecast = np.maximum(forecast, 0.0)
         forecast[:fit_hours] = np.nan
         forecast[hours + h :] = np.nan
@@ -162,7 +163,7 @@ def _residual(
     """Return the forecast residual by the hour that is forecast, ``(hours, entities)``."""
     linear = _linear(past, h, fit_hours, p)
     known = ~np.isnan(past.of_entity)
-    known[: p.warm_up_h], known[fit_hours:] = False, False
+    known[: p.warm_up_h], known[_known_hours(fit_hours, h) :] = False, False
     s, e = np.nonzero(known)
     if len(s) < _LEAST_ROWS:
         return linear
@@ -201,7 +202,8 @@ def _linear(past: Residuals, h: int, fit_hours: int, p: TrafficForecastParameter
     scores = past.scores
     shared = np.concatenate([shifted(scores, h), shifted(scores, h + 1), shifted(scores, max(h, DAY_H))], 1)
     shared = np.nan_to_num(shared)
-    shared /= np.maximum(shared[:fit_hours].std(0), 1e-6) if fit_hours else 1.0
+    fitted = _known_hours(fit_hours, h)
+    shared /= np.maximum(shared[:fitted].std(0), 1e-6) if fitted else 1.0
     target = np.clip(past.of_entity, -LARGEST_LINEAR, LARGEST_LINEAR)
     lags = [h, h + 1, h + 2, h + 3, *(lag for lag in _OWN_LAGS_H if lag > h + 3)]
     refits = list(range(fit_hours, hours, p.refit_h))
@@ -214,16 +216,22 @@ def _linear(past: Residuals, h: int, fit_hours: int, p: TrafficForecastParameter
         known[: p.warm_up_h] = False
         square, product, count, done = np.zeros_like(penalty), np.zeros(len(penalty)), 0, 0
         for until in refits:
-            rows = done + np.flatnonzero(known[done:until])
+            known_until = _known_hours(until, h)
+            rows = done + np.flatnonzero(known[done:known_until])
             square += x[rows].T @ x[rows]
             product += x[rows].T @ y[rows]
-            count, done = count + len(rows), until
+            count, done = count + len(rows), known_until
             if count < _LEAST_ROWS:
                 continue
             start = 0 if until == fit_hours else until
             block = slice(start, until + p.refit_h)
             out[block, e] = x[block] @ np.linalg.solve(square + penalty, product)
     return out
+
+
+def _known_hours(until: int, h: int) -> int:
+    """Return how many hours are known when the hour `until` is forecast, `h` hours before: those up to that one."""
+    return max(until - h + 1, 0)
 
 
 def _features(

@@ -72,6 +72,20 @@ def test_what_was_said_by_then_does_not_change_when_more_comes(
         np.testing.assert_allclose(early[h][FIT : cut + h], said[h][FIT : cut + h], rtol=1e-9)
 
 
+@pytest.mark.parametrize("issued", [FIT - 24, FIT - 10, FIT + SMALL.refit_h - 24, FIT + SMALL.refit_h - 1])
+def test_what_comes_after_the_hour_of_issue_changes_nothing_said_by_then(
+    city: tuple[np.ndarray, np.ndarray], said: dict[int, np.ndarray], issued: int
+) -> None:
+    """The first hour after a fit is forecast `h` hours before it: what came between is not fitted to."""
+    at_s, counts = city
+    other = counts.copy()
+    other[issued + 1 :] = 3.0 * counts[issued + 1 :] + 50.0
+    early = forecast_hours(other, kinds_of(at_s), FIT, HORIZONS, SMALL)
+    for h in HORIZONS:
+        np.testing.assert_allclose(early[h][FIT : issued + h + 1], said[h][FIT : issued + h + 1], rtol=1e-9)
+    assert not np.allclose(early[24][issued + 25 :], said[24][issued + 25 :], equal_nan=True)
+
+
 def test_a_holiday_is_not_forecast_as_a_working_day() -> None:
     """1 May 2024, a Wednesday; Good Friday and Easter Monday were before it."""
     at_s, counts = hourly_counts(5, days=126, gaps=0.0)
