@@ -77,7 +77,12 @@ class Timing:
     green_s: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.cycle_s > 0 or not self.green_s or min(self.green_s) < 0 or sum(self.green_s) > self.cycle_s + 1e-6:
+        if not np.isfinite([self.cycle_s, *self.green_s]).all() or not all(one > 0 for one in self.green_s):
+            raise BadInput(
+                f"A cycle of {self.cycle_s:g} s has greens of {', '.join(f'{g:g}' for g in self.green_s)} s.",
+                "Give every phase a green above 0 s; leave out a phase that has none.",
+            )
+        if not self.cycle_s > 0 or not self.green_s or sum(self.green_s) > self.cycle_s + 1e-6:
             raise BadInput(
                 f"Greens of {', '.join(f'{g:g}' for g in self.green_s)} s do not fit in a cycle of {self.cycle_s:g} s.",
                 "Give greens that together with the lost time make the cycle.",

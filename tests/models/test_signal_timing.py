@@ -80,6 +80,12 @@ def test_webster_is_near_the_least_delay_that_there_is():
         (lambda: SignalParameters(peak_hour_factor=1.2), "peak hour factor"),
         (lambda: Timing(60, (40, 30)), "do not fit in a cycle"),
         (lambda: Timing(60, ()), "do not fit in a cycle"),
+        (lambda: Timing(60, (26, 0)), "greens of 26, 0 s"),
+        (lambda: Timing(60, (26, -1)), "greens of 26, -1 s"),
+        (lambda: Timing(60, (26, np.nan)), "greens of 26, nan s"),
+        (lambda: Timing(60, (26, np.inf)), "greens of 26, inf s"),
+        (lambda: Timing(np.nan, (26, 26)), "cycle of nan s"),
+        (lambda: Timing(np.inf, (26, 26)), "cycle of inf s"),
         (lambda: webster_timing([0.3, 0.3], cycle_s=15), "no room for 2 phases"),
     ],
 )
