@@ -28,6 +28,7 @@ _SATURATION_SPREAD = 0.08
 _SPREAD_STEPS = 9
 # Days of one week are alike: from so many weeks on, weeks are drawn and not days.
 _LEAST_WEEKS = 6
+_LEAST_GREEN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,11 @@ def relief(
         return Refusal("advice about green", "workdays with one hour known of every approach", known, MIN_WORKDAYS)
     now = timing or _assumed_timing(demand, p)
     advised = tuple(_advice(approaches, demand, week, plan, now, p, seed + i) for i, plan in enumerate(chosen))
-    assumed = [f"saturation flow {p.saturation_flow:,.0f} vehicles/h per lane", f"{p.lost_s:g} s lost per phase"]
+    assumed = [
+        f"saturation flow {p.saturation_flow:,.0f} vehicles/h per lane",
+        f"{p.lost_s:g} s lost per phase",
+        f"peak hour factor {p.peak_hour_factor:g} for green and use of capacity, delay at the flow of the hour",
+    ]
     if phase is None:
         assumed.append("opposing approaches have green together, turning traffic gives way")
     if timing is None:
@@ -136,6 +141,10 @@ def _check_timing(timing: Timing, phases: int, p: SignalParameters) -> None:
         raise BadInput(
             f"There are {len(timing.green_s)} greens for {phases} phases.",
             "Give one green for each phase, in their order.",
+        )
+    if min(timing.green_s) < _LEAST_GREEN_S:
+        raise BadInput(
+            f"A green of {min(timing.green_s):g} s lets nobody pass.", "Give effective greens, in seconds, from 1 s on."
         )
     if sum(timing.green_s) > timing.cycle_s - 1:
         raise BadInput(
@@ -231,7 +240,7 @@ def _approaches(
     green_now, green_then = (np.array([t.green_s[one] for one in cut.phase]) for t in (now, then))
     weight = np.maximum(flows.sum(axis=0), 1e-9)
     delay_now, delay_then = (
-        (control_delay_s(flows / p.peak_hour_factor, cut.saturation, t.cycle_s, green, p) * flows).sum(axis=0) / weight
+        (control_delay_s(flows, cut.saturation, t.cycle_s, green, p) * flows).sum(axis=0) / weight
         for t, green in ((now, green_now), (then, green_then))
     )
     load = busiest / cut.saturation

@@ -61,11 +61,12 @@ class Demand:
 
 
 def total_delay_s(demand: Demand, timing: Timing, p: SignalParameters, saturation_ratio: float = 1.0) -> Floats:
-    """Return the delay of all vehicles of each day and hour ``(n_days, 24)``, s; NaN where a flow is unknown."""
+    """Return the delay of all vehicles of each day and hour ``(n_days, 24)``, s; NaN where a flow is unknown.
+
+    It is the delay at the flow of the hour: that of the worst quarter is not what every vehicle of the hour meets.
+    """
     green = np.array([timing.green_s[one] for one in demand.phase])
-    delay = control_delay_s(
-        demand.flow / p.peak_hour_factor, demand.saturation * saturation_ratio, timing.cycle_s, green, p
-    )
+    delay = control_delay_s(demand.flow, demand.saturation * saturation_ratio, timing.cycle_s, green, p)
     total: Floats = (delay * demand.flow).sum(axis=2)
     return total
 
