@@ -87,6 +87,9 @@ def k_factor(hours: Volumes, rank: int = 30) -> Answer:
     known = hours.volume[np.isfinite(hours.volume)]
     if hours.n_days < _YEAR_DAYS or len(known) < _MIN_YEAR_HOURS:
         return Refusal(name, "hours of a whole year", len(known), _MIN_YEAR_HOURS)
+    seen = int(np.isfinite(hours.volume).any(axis=0).sum())
+    if seen < 24:
+        return Refusal(name, "hours of the day that were ever measured", seen, 24)
     average = float(np.nanmean(hours.volume, axis=0).sum())
     if average <= 0:
         return Refusal(name, "vehicles", 0, 1)

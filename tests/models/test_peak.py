@@ -64,6 +64,15 @@ def test_k_of_a_year_with_gaps_says_how_far_it_may_be_off_and_half_a_year_is_ref
     assert isinstance(k_factor(days_of([10_000.0] * 180)), Refusal)
 
 
+def test_k_is_refused_where_an_hour_of_the_day_is_never_measured():
+    table = design_year()
+    table.volume[:, 3] = np.nan
+    refusal = k_factor(table)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.has, refusal.needs) == (23, 24)
+    assert "hours of the day" in refusal.text
+
+
 def test_d_is_the_busier_directions_share_of_the_design_hour():
     """By hand: 900 of 1,500 vehicles in every design hour is 0.6."""
     both = design_year()
