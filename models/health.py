@@ -88,8 +88,8 @@ class HealthModel:
 
     *Silent*: no row for three of the sensor's intervals (given, or learnt as a slowly fading
     maximum of its gaps). *Stuck*: exactly the same non-zero fill, occupancy or speed again and again; counts and an
-    occupancy of 0 or 1 may honestly repeat. *Implausible*: three readings in a row that ingest marked. Visits are the
-    truck's word, not the sensor's, and are left out.
+    occupancy of 0 or 1 may honestly repeat. *Implausible*: three readings in a row that ingest marked. Visits and
+    reports are the word of a truck and of people, not the sensor's, and are left out.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class HealthModel:
         findings: list[Finding] = []
         # History that comes in at the first call says nothing about who else should have spoken then.
         s.asked_at_s[np.isnan(s.asked_at_s)] = rows.now_s
-        own = np.flatnonzero(~rows.is_visit)
+        own = np.flatnonzero(~rows.is_visit & ~rows.is_report)
         lively = np.full(len(rows), np.nan)
         for quantity in _LIVELY:
             value = rows.value(quantity)

@@ -144,3 +144,11 @@ def test_what_comes_late_ends_the_silence() -> None:
 def test_parameters_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInput):
         HealthParameters(**bad)
+
+
+def test_what_people_tell_does_not_make_a_silent_sensor_speak() -> None:
+    model = HealthModel(["a"], interval_s=[HOUR_S])
+    state, _ = model.update(model.initial_state(), fills([0, 1, 2], [0.1, 0.2, 0.3]))
+    hours = START_S + HOUR_S * np.array([3.0, 4, 5, 6, 7])
+    told = Rows.of_columns(float(hours[-1]), np.zeros(5, int), hours, {"seen_fill_ratio": [0.9] * 5}, is_report=True)
+    assert [f.kind for f in model.update(state, told)[1]] == ["silent"]
