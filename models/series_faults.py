@@ -20,7 +20,8 @@ _STUCK, _BLOCKED, _DRIFT, _SPIKE = range(4)
 class SeriesFaultState(NamedTuple):
     """What is known of ``n`` series, after the fields of `ProfileState`; NaN = never or not now, hours since 1970.
 
-    `hour` ``(1,)`` is the hour that is open, `total` and `covered_s` what its readings say, `at_s` the newest reading.
+    `hour` ``(1,)`` is the hour that is open, unless it is `closed` ``(1,)``, the last that was judged; `total` and
+    `covered_s` are what its readings say, `at_s` the newest reading.
     `value` was said last, at `value_hour`; `stuck_nats` is the evidence that its repeats are a fault, `repeats` and
     `repeats_expected` what is honest here. `blocked_nats`, `up` and `down` are CUSUMs. `day_*` gather a day's log
     ratio; `day_variance` is of such ratios, over `days`. `last` and `before_last` are residuals (log) of the two
@@ -63,6 +64,7 @@ class SeriesFaultState(NamedTuple):
     since: Floats
     quiet_until: Floats
     weary: Floats
+    closed: Floats
 
 
 class SeriesFaultModel:
@@ -75,7 +77,8 @@ class SeriesFaultModel:
     so it is known one hour later. What changed and stays becomes the usual one.
 
     Rows carry counts over `interval_s`; they are gathered into hours, each stamped with its end. An hour is closed
-    as soon as a row of a later one is heard from any sensor; what comes later of it is left out.
+    once, as soon as a row of a later one is heard from any sensor or `now_s` is `wait_s` past its end; what comes later
+    of it is left out.
 
     Parameters
     ----------
@@ -140,6 +143,7 @@ class SeriesFaultModel:
             since=np.full((n, 4), np.nan),
             quiet_until=np.full((n, 4), -np.inf),
             weary=np.zeros((n, 4)),
+            closed=np.full(1, np.nan),
         )
 
     def update(self, state: SeriesFaultState, rows: Rows) -> tuple[SeriesFaultState, list[Finding]]:
@@ -160,13 +164,13 @@ class SeriesFaultModel:
         for first, end in zip(np.r_[0, bounds], np.r_[bounds, len(hour)], strict=True):
             if first == end:
                 continue
-            if hour[first] > s.hour[0]:
+            if hour[first] > s.hour[0] and not s.hour[0] <= s.closed[0]:
                 s = self._close(s, findings)
             if not hour[first] <= s.hour[0]:
                 s = s._replace(hour=np.full(1, hour[first]))
             part = slice(first, end)
             s.at_s[e[part]] = at_s[part]
-            if hour[first] < s.hour[0]:
+            if hour[first] < s.hour[0] or hour[first] <= s.closed[0]:
                 continue
             said = np.isfinite(value[part])
             into, n = e[part][said], len(self.entities)
@@ -183,7 +187,7 @@ class SeriesFaultModel:
         value = np.where(whole, s.total * HOUR_S / np.maximum(s.covered_s, 1.0), np.nan)
         n = len(self.entities)
         own = {name: one.copy() for name, one in s._asdict().items() if name not in ProfileState._fields}
-        s = s._replace(**{**own, "total": np.zeros(n), "covered_s": np.zeros(n)})
+        s = s._replace(**{**own, "total": np.zeros(n), "covered_s": np.zeros(n), "closed": np.full(1, float(hour))})
         profile = ProfileState(*s[:7])
         y = np.log1p(np.maximum(value, 0.0))
         ill = np.isfinite(s.since[:, _STUCK]) | np.isfinite(s.since[:, _BLOCKED])

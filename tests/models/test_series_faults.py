@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -188,3 +189,31 @@ def test_the_state_is_a_flat_tuple_of_arrays() -> None:
 def test_parameters_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInput):
         SeriesFaultParameters(**bad)
+
+
+def test_an_hour_that_the_clock_closed_is_not_judged_again_when_the_next_one_begins() -> None:
+    """Hours that come one by one, each closed before the next is heard, give what they give all at once."""
+    values = counts(11, 12, 40)
+    values[900, 3] = 6 * values[900, 3] + 50
+    whole = series(values)
+    model = SeriesFaultModel([f"q{i}" for i in range(12)])
+    at_once = model.update(model.initial_state(), replace(whole, now_s=float(whole.at_s[-1]) + 1900))
+    state, found = model.initial_state(), []
+    for hour in range(len(values)):
+        one = part(whole, slice(12 * hour, 12 * hour + 12))
+        state, more = model.update(state, replace(one, now_s=float(one.at_s[-1]) + 1900))
+        found += more
+    assert found == at_once[1]
+    assert {(f.entity, f.kind) for f in found} == {("q3", "spike")}
+    for name in ("weary", "last", "rows", "level"):
+        np.testing.assert_array_equal(getattr(state, name), getattr(at_once[0], name))
+
+
+def test_what_comes_after_its_hour_was_closed_is_left_out() -> None:
+    model = SeriesFaultModel(["a", "b"])
+    hour_s = START_S + HOUR_S
+    first = Rows.of_columns(hour_s + 1900, [0], [hour_s], {"vehicle_count": [50.0]}, HOUR_S)
+    state, _ = model.update(model.initial_state(), first)
+    late = Rows.of_columns(hour_s + 2000, [1], [hour_s], {"vehicle_count": [70.0]}, HOUR_S)
+    state, _ = model.update(state, late)
+    assert (state.rows.tolist(), state.covered_s.tolist()) == ([1, 0], [0, 0])
