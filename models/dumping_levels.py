@@ -115,7 +115,9 @@ class LevelReader:
         s.spill[slot] = spill
 
     def emptied(self, s: DumpingState, slot: Integers, at_s: Floats) -> None:
-        """Take it that these containers were emptied."""
+        """Take it that these containers were emptied; a level that was read since then knows better."""
+        new = ~(at_s < s.level_at_s[slot])
+        slot, at_s = slot[new], at_s[new]
         e = self._cluster_of[slot]
         s.level[slot], s.odd_level[slot], s.full[slot] = 0.03, np.nan, 0.0
         s.spills[e], s.spill[slot] = np.maximum(s.spills[e] - s.spill[slot], 0.0), 0.0

@@ -348,3 +348,17 @@ def test_it_says_why_dumping_cannot_be_seen() -> None:
     state, _ = model.update(model.initial_state(), frames([0, 0, 1]))
     state, _ = model.update(state, Rows.of_columns(START_S + 3 * 86400, np.array([], int), [], {}))
     assert model.unobservable(state) == {"a": "camera silent since 2026-01-05 00:30 UTC", "b": "no camera"}
+
+
+def test_a_visit_that_is_told_of_late_does_not_empty_what_was_read_full_since() -> None:
+    model = DumpingModel(["k"], members={"c": "k"})
+    at_s = START_S + QUARTER_S * np.arange(60)
+    level = np.full(60, 0.6)
+    rows = Rows.of_columns(
+        float(at_s[-1]), np.full(60, 1), at_s, {"fill_ratio": level, "lid_openings": np.zeros(60)}, 900
+    )
+    state, _ = model.update(model.initial_state(), rows)
+    late = Rows.of_columns(rows.now_s, [1], [rows.now_s - 10 * 3600], {}, is_visit=True)
+    assert model.update(state, late)[0].level[1] == pytest.approx(0.6)
+    now = Rows.of_columns(rows.now_s, [1], [rows.now_s], {}, is_visit=True)
+    assert model.update(state, now)[0].level[1] < 0.1
