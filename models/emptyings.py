@@ -8,8 +8,11 @@ import numpy.typing as npt
 
 from city.errors import BadInput
 from models.fill import FillModel
+from models.fill_parameters import FillParameters
 from models.parameters import check_finite_and_positive
 from models.rows import Booleans, Floats, Integers, Rows
+
+_FILL = FillParameters()
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,13 @@ class EmptyingParameters:
     watched_s
         A claim can be checked where the level was read no longer than this before and after it.
     least_ratio
-        From a level below this, an emptying cannot be told from the sensor's wavering.
+        From a level below this, the fall to what an emptying leaves may be too small for `FillModel` to call it one:
+        that it saw none says nothing. Hardly less than its `emptying_ratio`, its `residue_ratio` and four `sensor_sd`.
     """
 
     within_s: float = 2 * 3600.0
     watched_s: float = 12 * 3600.0
-    least_ratio: float = 0.2
+    least_ratio: float = _FILL.emptying_ratio + _FILL.residue_ratio + 4 * _FILL.sensor_sd
 
     def __post_init__(self) -> None:
         check_finite_and_positive(self)

@@ -105,3 +105,9 @@ def test_columns_that_differ_in_length_are_refused() -> None:
 def test_parameters_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInput):
         EmptyingParameters(**bad)
+
+
+def test_a_fall_too_small_to_be_seen_makes_no_liar_of_a_crew() -> None:
+    rows = readings([0.21, 0.21, 0.21, 0.21, 0.07, 0.07, 0.08, 0.08])
+    matched = match_emptyings(seen_emptyings(FillModel(["a"]), rows), emptyings((0, 3.5)), rows)
+    assert [len(one.entity) for one in matched] == [0, 0, 0, 0, 1]
