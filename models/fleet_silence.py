@@ -15,6 +15,8 @@ _LATE = 1.25
 _FEWEST = 5
 _SHARE = 0.15
 _TIMES_USUAL = 4.0
+# Who says nothing for so long was taken away, or is told of as silent alone.
+_SETTLES_S = 7 * 86_400.0
 
 
 class FleetSilenceState(NamedTuple):
@@ -36,6 +38,7 @@ class FleetSilenceModel:
 
     One sensor is called silent after three of its intervals, because one may be late; that fifteen in a hundred are
     late together, four times more than usual and no fewer than five, is no chance. So it is found within two intervals.
+    It is over when they are back, or about a week later, when those that are still away have become usual.
 
     Parameters
     ----------
@@ -141,12 +144,16 @@ class FleetSilenceModel:
                 )
             else:
                 raised_s = float(s.since_s[i])
-                told = (Evidence(f"They report again but for {said}.", "", at_s, float(share[i])),)
+                back = share[i] < 0.5 * _SHARE or at_s - raised_s <= _SETTLES_S
+                text = (
+                    f"They report again but for {said}." if back else f"It has stayed so: {said} are usual from now on."
+                )
+                told = (Evidence(text, "", at_s, float(share[i])),)
                 s.since_s[i] = np.nan
                 known_as = finding_id("fleet_silent", name, raised_s)
                 findings.append(Finding(known_as, "fleet_silent", name, raised_s, "", 0.95, 0.9, told, at_s))
-        calm = np.isnan(s.since_s)
-        # Half of the way in a day: what is away for good becomes usual, what fell silent now does not.
+        calm = np.isnan(s.since_s) | (at_s - s.since_s > _SETTLES_S)
+        # Most of the way in a day: what is away for good becomes usual, what fell silent now does not.
         s.usual_share[calm] += (share[calm] - s.usual_share[calm]) * self.check_s / 86_400.0
 
 

@@ -65,3 +65,12 @@ def test_groups_are_judged_apart() -> None:
 def test_a_wrong_number_of_intervals_is_refused() -> None:
     with pytest.raises(BadInput):
         model(interval_s=[1.0])
+
+
+def test_sensors_that_are_taken_away_for_good_become_usual() -> None:
+    one = model(interval_s=np.full(N, HOUR_S), check_s=HOUR_S / 4)
+    _, found = one.update(one.initial_state(), fleet(6, 15 * 24, (48, np.inf)))
+    raised, over = found
+    assert over.cleared_at_s is not None
+    assert 7 <= (over.cleared_at_s - raised.raised_at_s) / (24 * HOUR_S) < 9
+    assert over.evidence[0].text.startswith("It has stayed so: ")
