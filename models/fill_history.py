@@ -403,6 +403,8 @@ def outlooks(levels: DailyLevels, *, full: float = 0.8, emptying: float = 0.4) -
         raise BadInput("The columns differ in length.", "Give one value per reading.")
     n = len(levels.day)
     known = Outlook(np.empty((n, len(NOW)), np.float32), np.empty((n, LONGEST_D, len(AHEAD)), np.float32))
+    if not n:
+        return known
     history = FillHistory(int(levels.entity.max(initial=-1)) + 1, full=full, emptying=emptying)
     order = np.argsort(levels.day, kind="stable")
     days, starts = np.unique(levels.day[order], return_index=True)

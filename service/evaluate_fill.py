@@ -61,6 +61,8 @@ def evaluate_fill(data: Path, train_until_s: float) -> dict[str, list[object]]:
             field="fill_ratio",
         )
     known = np.flatnonzero(np.isfinite(level))
+    if not len(known):
+        raise BadFile("There is no level in it.", f"Give {LEVELS}.", file=str(data), field="fill_ratio")
     # In the order of time and name, so that a file that ends earlier is the beginning of the longer one.
     rank = np.argsort(np.argsort(np.array(entity.names)))
     known = known[np.lexsort((rank[entity.code[known]], at_s[known]))]

@@ -158,3 +158,8 @@ def test_days_come_in_order_and_a_container_once_a_day() -> None:
 def test_parameters_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(BadInput):
         TimeToFullParameters(**bad)  # type: ignore[arg-type]
+
+
+def test_no_readings_are_no_forecasts() -> None:
+    none = np.zeros(0, np.int64)
+    assert walk_forward(DailyLevels(none, none, np.zeros(0)), 10).shape == (0, 14)

@@ -52,6 +52,7 @@ def test_a_file_that_ends_earlier_gives_the_same_forecasts_until_its_end(tmp_pat
         ("time,entity,fill_ratio\n2026-01-05 00:00,a,0.2\n", "offset"),
         ("time,entity,fill_ratio\n2026-01-05T00:00:00Z,,0.2\n", "Row 1"),
         ("time,entity,fill_ratio\n2026-01-05T00:00:00Z,a,-0.2\n", "Row 1"),
+        ("time,entity,fill_ratio\n2026-01-05T00:00:00Z,a,\n", "no level"),
     ],
 )
 def test_files_that_make_no_sense_are_refused(tmp_path: Path, text: str, names: str) -> None:
