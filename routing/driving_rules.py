@@ -25,8 +25,9 @@ class DrivingRules:
         Hour of the local day, 0..24: streets that are closed then cannot be entered; who is inside may leave. None =
         opening hours are left to the windows of jobs.
     closed_entry_s
-        What entering a closed street costs, in seconds, where it has to be possible: enough that nobody drives through
-        for convenience, and a stop inside does not make a whole plan impossible. None = it is not possible.
+        What entering a closed street counts as, in seconds, where it has to be possible: enough that nobody drives
+        through for convenience, and a stop inside does not make a whole plan impossible. It chooses the way; what is
+        told of the way is driving alone. None = it is not possible.
 
     Raises
     ------

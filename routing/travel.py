@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from city.errors import BadInput
 from routing.driving_rules import DrivingRules
-from routing.geometry import Floats, Ints, distance_m
+from routing.geometry import Bools, Floats, Ints, distance_m
 from routing.network import Network
-from routing.way_search import DECIMETRES, EdgePart, WaySearch
+from routing.way_search import DECIMETRES, EdgePart, WaySearch, driven, entry_weight
 
 # Sums of weights are exact up to here: 37 hours and 6,700 km, more than any round.
 _TOO_FAR = 2.0**53
@@ -121,8 +121,7 @@ class TravelTimes:
         weight = self._search.weights_between(known)
         unreached = ~(weight < _TOO_FAR)
         weight[unreached] = 0.0
-        duration_s = np.floor(weight / DECIMETRES) / 1000.0
-        distance = (weight % DECIMETRES) / 10.0
+        duration_s, distance = self._driven(weight)
         duration_s[unreached] = distance[unreached] = np.inf
         if len(back) == len(known) and (back[1:] > back[:-1]).all():
             return Matrix(duration_s, distance)
@@ -159,12 +158,15 @@ class TravelTimes:
         weight, parts = self._search.way_between(a, b)
         kerbs = self.network.kerbs
         lines = [np.array([kerbs.place(a)])] + [kerbs.line(*part)[1:] for part in parts]
-        return Way(
-            np.concatenate(lines),
-            float(np.floor(weight / DECIMETRES) / 1000.0),
-            float(weight % DECIMETRES / 10.0),
-            tuple(parts),
-        )
+        duration_s, distance = self._driven(np.array(weight))
+        return Way(np.concatenate(lines), float(duration_s), float(distance), tuple(parts))
+
+    def _driven(self, weight: Floats) -> tuple[Floats, Floats]:
+        return driven(weight, None if self._closed is None else self.rules.closed_entry_s)
+
+    @cached_property
+    def _closed(self) -> Bools | None:
+        return self.rules.closed(self.network)
 
     @cached_property
     def _search(self) -> WaySearch:
@@ -174,9 +176,9 @@ class TravelTimes:
         movements = self.network.graph.movements
         delay_s = self.rules.turns.seconds(movements) + self.exit_delay_s[movements.state_edge[movements.from_state]]
         entry_s = self.rules.closed_entry_s
-        entry = np.inf if entry_s is None else round(entry_s * 1000.0) * DECIMETRES
+        entry = np.inf if entry_s is None else entry_weight(entry_s)
         delay = np.round(delay_s * 1000.0) * DECIMETRES
-        return WaySearch(self.network, weight, delay, self.rules.closed(self.network), entry)
+        return WaySearch(self.network, weight, delay, self._closed, entry)
 
 
 def _one_each(network: Network, values: Floats | None, what: str, usual: float) -> Floats:

@@ -55,18 +55,19 @@ def test_after_eleven_nobody_gets_in_and_whoever_is_inside_gets_out() -> None:
     assert np.isposinf(matrix.distance_m[2, :2]).all()
 
 
-def test_where_entering_has_to_be_possible_it_costs() -> None:
+def test_where_entering_has_to_be_possible_it_chooses_the_way_and_adds_nothing_to_what_is_driven() -> None:
     ends = [at(2, 5), at(5, 5), at(9, 5)]
     rules = DrivingRules(hour=12.0, closed_entry_s=3600.0)
     town = zoned()
     matrix, closed, free = (
         TravelTimes(town, rules=one).matrix(ends) for one in (rules, DrivingRules(hour=12.0), DrivingRules())
     )
-    assert matrix.duration_s[0, 1] == free.duration_s[0, 1] + 3600.0
+    assert matrix.duration_s[0, 1] == free.duration_s[0, 1]
     assert matrix.duration_s[1, 2] == free.duration_s[1, 2]
     assert matrix.duration_s[0, 2] == closed.duration_s[0, 2]
     way = TravelTimes(town, rules=rules).ways([(ends[0], ends[1])])[0]
     assert way.duration_s == matrix.duration_s[0, 1]
+    assert way.distance_m == matrix.distance_m[0, 1] == free.distance_m[0, 1]
 
 
 @pytest.mark.parametrize("wrong", [{"hour": 25.0}, {"hour": np.nan}, {"closed_entry_s": -1.0}])

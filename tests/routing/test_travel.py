@@ -1,11 +1,13 @@
 import heapq
 import pickle
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from city.errors import BadInput
+from routing.driving_rules import DrivingRules
 from routing.geometry import distance_m
 from routing.network import Network
 from routing.osm import read_osm
@@ -30,8 +32,13 @@ def random_network(seed: int, n: int = 40, m: int = 160) -> Network:
     )
 
 
-def by_hand(network: Network, factor: np.ndarray, costs: TurnCosts) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds between nodes, and of the fastest ways the metres of the shortest: a plain search from edge to edge."""
+def by_hand(
+    network: Network, factor: np.ndarray, costs: TurnCosts, closed: np.ndarray | None = None, entry_s: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds between nodes, and of the fastest ways the metres of the shortest: a plain search from edge to edge.
+
+    Entering a closed edge counts as `entry_s` in the choice of the way, and is left out of its seconds.
+    """
     n, seconds = network.n_nodes, network.edge_length_m / (network.edge_speed_kph / 3.6) * factor
     neighbours = [set() for _ in range(n)]
     for a, b in zip(network.edge_from.tolist(), network.edge_to.tolist(), strict=True):
@@ -54,28 +61,35 @@ def by_hand(network: Network, factor: np.ndarray, costs: TurnCosts) -> tuple[np.
         faster = network.edge_speed_kph[f] > network.edge_speed_kph[e] + 8 and via not in network.signal_nodes
         return cost + (costs.give_way_s if faster else 0.0)
 
-    best = np.full((n, n, 2), np.inf)
+    closed = np.zeros(network.n_edges, dtype=bool) if closed is None else closed
+    entry_ms = round(entry_s * 1000)
+    borders = set(network.edge_from[~closed].tolist())
+    best, driven = np.full((n, n, 2), np.inf), np.full((n, n, 2), np.inf)
     for source in range(n):
-        best[source, source] = 0.0
-        queue = [
-            (int(round(seconds[e], 3) * 1000 + 0.5), round(network.edge_length_m[e] * 10), int(e))
-            for e in np.flatnonzero(network.edge_from == source)
-        ]
+        best[source, source] = driven[source, source] = 0.0
+        queue = []
+        for e in np.flatnonzero(network.edge_from == source).tolist():
+            enters = int(closed[e] and source in borders)
+            ms = int(round(seconds[e], 3) * 1000 + 0.5) + enters * entry_ms
+            queue.append((ms, round(network.edge_length_m[e] * 10), e, enters))
         heapq.heapify(queue)
         done = set()
         while queue:
-            ms, dm, e = heapq.heappop(queue)
+            ms, dm, e, entries = heapq.heappop(queue)
             if e in done:
                 continue
             done.add(e)
             node = network.edge_to[e]
             if (ms, dm) < tuple(best[source, node]):
                 best[source, node] = ms, dm
+                driven[source, node] = ms - entries * entry_ms, dm
             for f in np.flatnonzero(network.edge_from == node).tolist():
                 turn_ms = round(turn_s(e, f) * 1000)
                 step_ms = round(float(seconds[f]) * 1000)
-                heapq.heappush(queue, (ms + turn_ms + step_ms, dm + round(network.edge_length_m[f] * 10), f))
-    return best[..., 0] / 1000, best[..., 1] / 10
+                more = int(closed[f] and not closed[e])
+                next_ms = ms + turn_ms + step_ms + more * entry_ms
+                heapq.heappush(queue, (next_ms, dm + round(network.edge_length_m[f] * 10), f, entries + more))
+    return driven[..., 0] / 1000, driven[..., 1] / 10
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -88,6 +102,26 @@ def test_travel_is_the_fastest_way_and_its_length(seed: int) -> None:
     same = np.abs(matrix.duration_s - seconds) < 0.001
     np.testing.assert_allclose(matrix.distance_m[same], metres[same], atol=0.2)
     assert same.mean() > 0.8
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_closed_street_that_may_be_entered_at_a_cost_is_told_without_it(seed: int) -> None:
+    network = random_network(seed)
+    rng = np.random.default_rng(seed)
+    inside = rng.random(network.n_nodes) < 0.5
+    closed = inside[network.edge_from] & inside[network.edge_to]
+    opens, closes = np.where(closed, 6.0, 0.0), np.where(closed, 11.0, 24.0)
+    zoned = replace(network, edge_opens_hour=opens, edge_closes_hour=closes)
+    free = np.ones(network.n_edges)
+    seconds, metres = by_hand(network, free, TurnCosts(), closed, 60.0)
+    travel = TravelTimes(zoned, rules=DrivingRules(hour=12.0, closed_entry_s=60.0))
+    matrix = travel.matrix(np.arange(network.n_nodes))
+    np.testing.assert_allclose(matrix.duration_s, seconds, atol=0.02)
+    same = np.abs(matrix.duration_s - seconds) < 0.001
+    np.testing.assert_allclose(matrix.distance_m[same], metres[same], atol=0.2)
+    assert (np.abs(seconds - by_hand(network, free, TurnCosts())[0]) > 1.0).mean() > 0.02
+    for i, way in enumerate(travel.ways([(i, i + 1) for i in range(20)])):
+        assert (way.duration_s, way.distance_m) == (matrix.duration_s[i, i + 1], matrix.distance_m[i, i + 1])
 
 
 def test_a_way_says_what_the_matrix_says_and_follows_the_streets() -> None:
