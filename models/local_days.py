@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from city.errors import BadInput
+from models.holidays import country_of, public_holidays
 from models.rows import Floats, Integers
 
 DAY_S = 86_400.0
 # Offsets from UTC change at whole quarters of an hour only.
 _QUARTER_S = 900.0
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+# No clock is asked: a replay of the past knows the same days.
+_YEARS = range(2000, 2061)
 
 
 class LocalDays:
@@ -41,6 +44,16 @@ class LocalDays:
         except (ZoneInfoNotFoundError, ValueError):
             raise BadInput(f"There is no time zone {timezone!r}.", "Give an IANA name, as Europe/Amsterdam.") from None
         self._holidays = np.array(sorted(one.toordinal() - _EPOCH_ORDINAL for one in holidays), np.int64)
+
+    @classmethod
+    def of_country(cls, timezone: str) -> "LocalDays":
+        """Return the clock of a time zone with the public holidays, 2000 to 2060, of the country it is named for.
+
+        >>> LocalDays.of_country("Europe/Amsterdam").of(np.array([1_777_280_400.0]))
+        (array([1]), array([11.]))
+        """
+        of_year = public_holidays(country_of(timezone))
+        return cls(timezone, [day for year in _YEARS for day in of_year(year)])
 
     def of(self, at_s: Floats) -> tuple[Integers, Floats]:
         """Return the kind of day, 0 working day or 1 weekend and holiday, and the local hour 0..24, ``(n,)`` each."""

@@ -79,7 +79,8 @@ class Detectors:
         self._congestion = CongestionModel(
             [one.id for one in approaches], free_speed_kph=[one.free_speed_kph for one in approaches]
         )
-        self._incidents = IncidentModel([one.id for one in approaches], local_days=LocalDays(register.timezone))
+        self.local_days = LocalDays.of_country(register.timezone)
+        self._incidents = IncidentModel([one.id for one in approaches], local_days=self.local_days)
         watched = {one.entity for one in register.installations if one.valid_until_s is None}
         sensed = watched - set(register.trucks)
         on_change = HealthParameters(silence_at_least_s=3 * HEARTBEAT_S)
