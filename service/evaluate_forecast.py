@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SERIES = "SERIES (time, entity, value: one row an hour, a missing hour is a missing row)"
 _HOUR_S = 3600.0
 _LONGEST_H = 168
+_LONGEST_S = 20 * 366 * 86_400.0
 
 
 class Forecasts(NamedTuple):
@@ -140,6 +141,16 @@ def read_grid(data: Path) -> tuple[tuple[str, ...], "Floats", "Floats"]:
         if wrong.any():
             raise bad(int(np.flatnonzero(wrong)[0]), problem, field)
     first_s = float(at_s.min())
+    if at_s.max() - first_s > _LONGEST_S:
+        # Most rows are of one time: the row that is furthest from it is the one that is wrong.
+        middle_s = np.median(at_s)
+        row = int(at_s.argmax() if at_s.max() - middle_s >= middle_s - first_s else at_s.argmin())
+        raise BadFile(
+            f"Row {row + 1} is of {np.datetime64(int(at_s[row]), 's')}, and the file spans more than 20 years.",
+            "Correct its time, or give at most 20 years of hours.",
+            file=str(data),
+            field="time",
+        )
     hour = ((at_s - first_s) / _HOUR_S).astype(np.int64)
     names = tuple(sorted(entity.names))
     rank = {name: k for k, name in enumerate(names)}

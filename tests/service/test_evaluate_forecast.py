@@ -64,6 +64,10 @@ def test_what_was_said_by_then_is_the_same_when_the_file_ends_there(tmp_path: Pa
         ("time,entity,value\n", "no rows"),
         ("time,entity,value\n2024-01-01T00:30:00Z,a,1\n", "beginning of an hour"),
         ("time,entity,value\n2024-01-01T00:00:00Z,a,1\n2024-01-01T00:00:00Z,a,2\n", "second time"),
+        (
+            "time,entity,value\n2024-01-01T00:00:00Z,a,1\n2100-01-01T00:00:00Z,a,1\n2024-01-01T01:00:00Z,a,1\n",
+            "Row 2 is of 2100-01-01T00:00:00, and the file spans more than 20 years",
+        ),
         ("time,entity,value\n2024-01-01T00:00:00Z,,1\n", "no entity"),
         ("time,entity,value\n2024-01-01T00:00:00Z,a,inf\n", "infinite"),
         ("time,entity,value\n,a,1\n", "no time"),
