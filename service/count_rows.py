@@ -65,7 +65,8 @@ def write_counts(rows: CountRows, out: Path, *, hourly: bool = False, speed: str
     Parameters
     ----------
     hourly
-        Sums intervals into hours; an hour of which less than three quarters are known is a missing row.
+        Sums intervals into hours; an hour of which less than three quarters are known is a missing row. Its speed is
+        the mean of its intervals', each counting by its vehicles; for a V85 that is close to the hour's, not the same.
     speed
         What the column of speeds is called.
     """
@@ -93,11 +94,16 @@ def renamed(rows: CountRows, names: Sequence[str]) -> CountRows:
     Raises
     ------
     BadInput
-        A pair is none, or names an entity that is not there.
+        A pair is none or names an entity that is not there, or a place or an id stands in two pairs.
     """
     if not names:
         return rows
-    pairs = dict(_pair(one) for one in names)
+    told = [_pair(one) for one in names]
+    for side, what in enumerate(("place", "id")):
+        ones = [one[side] for one in told]
+        if twice := [one for one in ones if ones.count(one) > 1]:
+            raise BadInput(f"The {what} {twice[0]!r} stands in two pairs.", "Give every place an id of its own, once.")
+    pairs = dict(told)
     new = {one: pairs[one.partition(":")[0]] + "".join(one.partition(":")[1:]) for one in _known(rows, pairs)}
     keep = np.isin(rows.entity, list(new))
     entity = np.array([new[one] for one in rows.entity[keep].tolist()], dtype=np.str_)
@@ -222,7 +228,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _hourly(rows: CountRows) -> CountRows:
-    parts: list[tuple[npt.NDArray[np.str_], Floats, Floats, Floats]] = []
+    parts: list[tuple[npt.NDArray[np.str_], Floats, Floats, Floats, Floats]] = []
     for entity in np.unique(rows.entity):
         mine = rows.entity == entity
         table = volumes(rows.start_s[mine], rows.counted[mine], rows.interval_s[mine])
@@ -231,11 +237,21 @@ def _hourly(rows: CountRows) -> CountRows:
         hour = (rows.start_s[mine] // HOUR_S * HOUR_S - start[0]) // HOUR_S if len(start) else np.empty(0)
         seen_s = np.bincount(hour.astype(int), (rows.measured_share * rows.interval_s)[mine], len(start))
         share = np.minimum(seen_s / HOUR_S, 1.0)
-        parts.append((np.full(known.sum(), entity), start[known], table.volume.ravel()[known], share[known]))
+        speed = _mean_speed(hour.astype(int), rows.speed_kph[mine], rows.counted[mine], len(start))
+        parts.append(
+            (np.full(known.sum(), entity), start[known], table.volume.ravel()[known], share[known], speed[known])
+        )
     if not parts:
         return rows
-    entity, start_s, count, share = (np.concatenate(one) for one in zip(*parts, strict=True))
-    lost = np.full(len(start_s), np.nan)
+    entity, start_s, count, share, speed = (np.concatenate(one) for one in zip(*parts, strict=True))
     return CountRows(
-        entity, start_s, np.full(len(start_s), float(HOUR_S)), count, share, lost, rows.left_out, rows.notes
+        entity, start_s, np.full(len(start_s), float(HOUR_S)), count, share, speed, rows.left_out, rows.notes
     )
+
+
+def _mean_speed(hour: npt.NDArray[np.int64], speed_kph: Floats, counted: Floats, hours: int) -> Floats:
+    """Return the speed of each hour: the mean of its intervals by their vehicles; NaN where none has both."""
+    told = np.isfinite(speed_kph) & (counted > 0)
+    vehicles = np.bincount(hour[told], counted[told], hours)
+    total = np.bincount(hour[told], (speed_kph * counted)[told], hours)
+    return np.where(vehicles > 0, total / np.maximum(vehicles, 1e-9), np.nan)

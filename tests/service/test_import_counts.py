@@ -47,6 +47,16 @@ def test_what_part_was_measured_stays_with_the_count(tmp_path):
     assert table.numbers["interval_s"].tolist() == [3600]
 
 
+def test_the_speed_of_an_hour_is_that_of_its_vehicles(tmp_path):
+    """By hand: (10 * 50 + 30 * 30) / 40 = 35 km/h; a quarter without speed or without vehicles says nothing."""
+    out = tmp_path / "series.csv"
+    rows = rows_of([10, 30, 0, 20, 5, 5, 5, 5])
+    write_counts(rows._replace(speed_kph=np.array([50.0, 30, 90, *[np.nan] * 5])), out, hourly=True)
+    assert read_table(out, {"speed_kph": "number"}, "SERIES").numbers["speed_kph"] == pytest.approx(
+        [35, np.nan], nan_ok=True
+    )
+
+
 def test_places_get_the_ids_of_approaches_and_others_stay_out():
     both = rows_of([1, 2])._replace(entity=np.array(["RWS01", "RWS02"]))
     kept = renamed(both, ["RWS02=arm-0"])
@@ -63,6 +73,16 @@ def test_places_get_the_ids_of_approaches_and_others_stay_out():
 def test_a_pair_that_is_none_is_named(pair, said):
     with pytest.raises(BadInput, match=said):
         renamed(rows_of([1], entity="RWS01"), [pair])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [(["A=x", "B=x"], "id 'x' stands in two pairs"), (["A=x", "A=y"], "place 'A' stands in two pairs")],
+)
+def test_no_count_is_lost_or_doubled_because_a_name_is_given_twice(pairs, said):
+    both = rows_of([1, 2])._replace(entity=np.array(["A", "B"]))
+    with pytest.raises(BadInput, match=said):
+        renamed(both, pairs)
 
 
 def test_ndw_is_imported_from_the_command_line(tmp_path):
