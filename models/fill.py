@@ -25,6 +25,8 @@ DEPOSIT_SPREAD = 0.31
 Z_80 = 1.2816
 # What is known of a container of which only lid openings were ever heard: nothing, so any level is as likely.
 _ANY_LEVEL, _ANY_VARIANCE = 0.5, 1 / 12
+# Weight of the newest gap in the usual one, and how many usual gaps are as much as one counts for.
+_GAP_WEIGHT, _LONG_GAP = 0.1, 4.0
 
 
 class FillState(NamedTuple):
@@ -36,9 +38,11 @@ class FillState(NamedTuple):
     `full_at_s` is when the open finding "full" was raised.
 
     `opened` lids in `opened_s` since `at_s` are not in `level` yet; `deposit_gain` of fill came with `deposits` lid
-    openings (both fading), and `lifted_kg` with `lifted_m3`. `heard_s` is the time of the newest row. `profile_gain`
-    and `profile_s`, ``(168,)``, are the fleet's fill and time in each hour of the week since Thursday 00:00 UTC, the
-    weekday on which 1970 began.
+    openings (both fading), and `lifted_kg` with `lifted_m3`. `heard_s` is the time of the newest row, `read_s` of the
+    newest reading, `gap_s` the usual time between readings. A fall that the level alone told of was from `fell_from`,
+    and the cycle before it began at `cycle_s`. `profile_gain` and `profile_s`, ``(168,)``, are the fleet's fill and
+    time (both fading) in each hour of the week since Thursday 00:00 UTC, the weekday on which 1970 began, as of
+    `profile_at_s` ``(1,)``.
     """
 
     at_s: Floats
@@ -60,6 +64,11 @@ class FillState(NamedTuple):
     lifted_m3: Floats
     profile_gain: Floats
     profile_s: Floats
+    read_s: Floats
+    gap_s: Floats
+    fell_from: Floats
+    cycle_s: Floats
+    profile_at_s: Floats
 
 
 class FillForecast(NamedTuple):
@@ -80,10 +89,11 @@ class FillModel:
 
     A scalar Kalman filter follows the level: it rises at the container's own rate, with the variance of a compound
     Poisson process of deposits, and is corrected by each reading. A reading that does not fit is kept aside until the
-    next one takes it back or confirms it, or until it has stayed for `stays_s`; a fall that stays is an emptying
-    (finding ``emptied``). A truck's visit is one at once. Without readings the level goes on by the lids that were
-    opened, and without those at its rate. What a lift weighed, what a driver or a citizen saw and a report of waste
-    beside the container each correct the belief by as much as they are worth next to what is known already.
+    next one takes it back or confirms it, or until it has stayed for longer than the sensor's usual interval; a fall
+    that stays is an emptying (finding ``emptied``). A truck's visit is one at once. Without readings the level goes on
+    by the lids that were opened, and without those at its rate. What a lift weighed, what a driver or a citizen saw and
+    a report of waste beside the container each correct the belief by as much as they are worth next to what is known
+    already.
 
     Parameters
     ----------
@@ -135,6 +145,7 @@ class FillModel:
         return FillState(
             never, never, zero, zero, zero, zero, never, never, never, never,
             never, zero, zero, zero, zero, zero, zero, hours, hours,
+            never, never, never, never, np.full(1, np.nan),
         )  # fmt: skip
 
     def update(self, state: FillState, rows: Rows) -> tuple[FillState, list[Finding]]:
@@ -167,8 +178,9 @@ class FillModel:
                 self._count(s, rows.entity[k], rows.at_s[k], lids[k], rows.interval_s[k], fill[k], findings)
                 k = k[np.isfinite(fill[k])]
                 self._read(s, rows.entity[k], rows.at_s[k], fill[k], findings)
-        stayed = np.flatnonzero(rows.now_s - s.pending_at_s > self.parameters.stays_s)
-        self._confirm(s, stayed, s.pending_at_s[stayed] + self.parameters.stays_s, findings)
+        stays_s = self._stays_s(s, np.arange(len(self.entities)))
+        stayed = np.flatnonzero(rows.now_s - s.pending_at_s > stays_s)
+        self._confirm(s, stayed, s.pending_at_s[stayed] + stays_s[stayed], findings)
         findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
         return s, findings
 
@@ -352,22 +364,43 @@ class FillModel:
         by_lids = counts & (s.opened_s[e] > 0.9 * elapsed_s)
         s.deposit_gain[e] = fading * s.deposit_gain[e] + np.where(by_lids, gain, 0.0)
         s.deposits[e] = fading * s.deposits[e] + np.where(by_lids, s.opened[e], 0.0)
-        add_to_hours(s.profile_gain, s.profile_s, at_s[counts], elapsed_s[counts], gain[counts])
+        add_to_hours(
+            s.profile_gain,
+            s.profile_s,
+            s.profile_at_s,
+            p.memory_days * DAY_S,
+            at_s[counts],
+            elapsed_s[counts],
+            gain[counts],
+        )
+
+    def _stays_s(self, s: FillState, e: Integers) -> Floats:
+        """Return how long a jump must stay to have happened, ``(m,)``."""
+        return np.fmax(self.parameters.stays_s, self.parameters.stays_intervals * s.gap_s[e])
+
+    def _learn_gap(self, s: FillState, e: Integers, at_s: Floats) -> None:
+        gap_s, usual_s = at_s - s.read_s[e], s.gap_s[e]
+        # An outage is no interval, and should not become one.
+        moved_s = usual_s + _GAP_WEIGHT * (np.minimum(gap_s, _LONG_GAP * usual_s) - usual_s)
+        s.gap_s[e] = np.where(np.isnan(usual_s), gap_s, moved_s)
+        s.read_s[e] = at_s
 
     def _read(self, s: FillState, e: Integers, at_s: Floats, fill: Floats, findings: list[Finding]) -> None:
         p = self.parameters
-        stayed = at_s - s.pending_at_s[e] > p.stays_s
-        self._confirm(s, e[stayed], s.pending_at_s[e[stayed]] + p.stays_s, findings)
+        stays_s = self._stays_s(s, e)
+        stayed = at_s - s.pending_at_s[e] > stays_s
+        self._confirm(s, e[stayed], s.pending_at_s[e[stayed]] + stays_s[stayed], findings)
         newest_s = np.fmax(s.at_s[e], s.pending_at_s[e])
         fresh = ~(at_s <= newest_s)
         e, at_s, fill = e[fresh], at_s[fresh], fill[fresh]
+        self._learn_gap(s, e, at_s)
 
         first = np.isnan(s.at_s[e])
         s.at_s[e[first]], s.level[e[first]], s.variance[e[first]] = at_s[first], fill[first], p.sensor_sd**2
 
         rate = self._own_rate(s, e)
         waited_s = at_s - s.pending_at_s[e]
-        near = 4 * p.sensor_sd + 0.25 * p.emptying_ratio
+        near = self._near()
         agrees = np.abs(fill - s.pending_level[e] - rate * np.nan_to_num(waited_s)) <= near + 2 * rate * waited_s
         gain, variance = self._ahead(s, e, at_s, rate)
         fits = self._fits(s, e, fill, gain, variance)
@@ -382,6 +415,10 @@ class FillModel:
             gain, variance = gain[ordinary], variance[ordinary]
         self._correct(s, e, at_s, fill, rate, gain, variance)
         self._tell_full(s, e, at_s, findings)
+
+    def _near(self) -> float:
+        """Return by how much two readings of the same level may differ."""
+        return 4 * self.parameters.sensor_sd + 0.25 * self.parameters.emptying_ratio
 
     def _fits(self, s: FillState, e: Integers, fill: Floats, gain: Floats, variance: Floats) -> Booleans:
         p = self.parameters
@@ -415,15 +452,26 @@ class FillModel:
             text = f"The level fell from {s.level[i]:.0%} to {to:.0%} and stayed there."
             evidence = Evidence(text, "fill_ratio", float(at), float(to))
             findings.append(self._emptied(int(i), float(known), "level", evidence, 0.95))
-        s.emptied_at_s[e[emptied]] = s.pending_at_s[e[emptied]]
-        rose = e[~emptied]
-        s.gained[rose] += s.pending_level[rose] - s.level[rose]
-        s.scatter[rose] += (s.pending_level[rose] - s.level[rose]) ** 2
-        s.exposure_s[rose] += s.pending_at_s[rose] - s.at_s[rose]
+        fell, rose = e[emptied], e[~emptied]
+        s.fell_from[fell], s.cycle_s[fell] = s.level[fell], s.emptied_at_s[fell]
+        s.emptied_at_s[fell] = s.pending_at_s[fell]
+        # Soon back where it was before a fall that nobody else told of: that was no emptying, and this is no waste.
+        since_s = s.pending_at_s[rose] - s.emptied_at_s[rose]
+        above = s.pending_level[rose] - s.fell_from[rose]
+        back = (above >= -self._near()) & (above <= self._near() + 2 * self._own_rate(s, rose) * since_s)
+        back &= since_s <= np.maximum(DAY_S, 2 * self._stays_s(s, rose))
+        s.emptied_at_s[rose[back]] = s.cycle_s[rose[back]]
+        s.fell_from[rose] = np.nan
+        self._book_rise(s, rose[~back])
         s.at_s[e], s.level[e], s.variance[e] = s.pending_at_s[e], s.pending_level[e], p.sensor_sd**2
         s.pending_at_s[e], s.pending_level[e] = np.nan, np.nan
         s.opened[e], s.opened_s[e] = 0.0, 0.0
         self._tell_full(s, e, known_at_s, findings)
+
+    def _book_rise(self, s: FillState, rose: Integers) -> None:
+        s.gained[rose] += s.pending_level[rose] - s.level[rose]
+        s.scatter[rose] += (s.pending_level[rose] - s.level[rose]) ** 2
+        s.exposure_s[rose] += s.pending_at_s[rose] - s.at_s[rose]
 
     def _visit(
         self, s: FillState, e: Integers, at_s: Floats, lift_kg: Floats, glance: Floats, findings: list[Finding]
@@ -436,6 +484,7 @@ class FillModel:
         known = ~seen & waits & late
         self._confirm(s, e[known], s.pending_at_s[e[known]], findings)
         new = ~seen & ~late
+        s.fell_from[e[seen | known | new]] = np.nan
         e, at_s = e[new], at_s[new]
         self._weigh(s, e, at_s, lift_kg[new], glance[new])
         # The sensor may have told of it before the truck did.

@@ -11,27 +11,50 @@ _WEEK_S = _HOUR_S * HOURS_OF_WEEK
 _LEAST_PACE = 0.05
 
 
-def add_to_hours(gain_of_hour: Floats, time_of_hour: Floats, at_s: Floats, elapsed_s: Floats, gain: Floats) -> None:
+def add_to_hours(
+    gain_of_hour: Floats,
+    time_of_hour: Floats,
+    newest_s: Floats,
+    memory_s: float,
+    at_s: Floats,
+    elapsed_s: Floats,
+    gain: Floats,
+) -> None:
     """Add gains to the hours of the week in which they came, evenly; over more than a day they say nothing of hours.
+
+    Hours are UTC: when the clocks of people change, the pace is an hour off until the old one has faded.
 
     Parameters
     ----------
     gain_of_hour, time_of_hour
         ``(168,)``, fill and seconds, since Thursday 00:00 UTC, the weekday on which 1970 began; added to in place.
+    newest_s
+        ``(1,)``, time of the newest gain that is in them, NaN = none; moved on in place.
+    memory_s
+        Time constant with which old gains lose their weight.
     at_s, elapsed_s, gain
         ``(n,)``: when each gain was complete, in how many seconds it came, and how much it was.
     """
     short = np.flatnonzero((elapsed_s > 0) & (elapsed_s <= _DAY_S))
+    if not len(short):
+        return
     left_s = elapsed_s[short]
     begins, each = at_s[short] - left_s, gain[short] / left_s
+    now_s = np.fmax(newest_s[0], at_s[short].max())
+    fading = np.exp(-(now_s - newest_s[0]) / memory_s) if np.isfinite(newest_s[0]) else 1.0
+    gain_of_hour *= fading
+    time_of_hour *= fading
+    newest_s[0] = now_s
+    weight = np.exp(-(now_s - at_s[short]) / memory_s)
     while len(begins):
         hour = np.floor(begins / _HOUR_S)
         here_s = np.minimum((hour + 1) * _HOUR_S - begins, left_s)
         place = (hour % HOURS_OF_WEEK).astype(np.int64)
-        gain_of_hour += np.bincount(place, each * here_s, HOURS_OF_WEEK)
-        time_of_hour += np.bincount(place, here_s, HOURS_OF_WEEK)
+        gain_of_hour += np.bincount(place, weight * each * here_s, HOURS_OF_WEEK)
+        time_of_hour += np.bincount(place, weight * here_s, HOURS_OF_WEEK)
         goes_on = left_s - here_s > 1e-6
-        begins, left_s, each = (begins + here_s)[goes_on], (left_s - here_s)[goes_on], each[goes_on]
+        begins, left_s = (begins + here_s)[goes_on], (left_s - here_s)[goes_on]
+        each, weight = each[goes_on], weight[goes_on]
 
 
 def pace_of_week(gain_of_hour: Floats, time_of_hour: Floats, prior_s: float) -> Floats:

@@ -17,9 +17,9 @@ class FillParameters:
         Standard deviation of one reading.
     emptying_ratio
         A level may fall by so much before it is taken for an emptying (waste settles, sensors waver).
-    stays_s
-        A jump that the next reading does not take back within this time has happened. It suits sensors that report on
-        change; a sensor that only reports at fixed times needs more than its interval.
+    stays_s, stays_intervals
+        A jump that the next reading does not take back within this time, or within `stays_intervals` of the sensor's
+        usual interval where that is longer, has happened: one that reports once a day cannot take it back in an hour.
     merge_s
         A visit and a fall of the level that are no farther apart are the same emptying.
     prior_rate_per_day, prior_days
@@ -56,6 +56,7 @@ class FillParameters:
     sensor_sd: float = 0.02
     emptying_ratio: float = 0.15
     stays_s: float = 3600.0
+    stays_intervals: float = 1.5
     merge_s: float = 7200.0
     prior_rate_per_day: float = 0.15
     prior_days: float = 3.0

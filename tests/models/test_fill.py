@@ -68,9 +68,34 @@ def test_a_fall_is_an_emptying_when_the_next_reading_confirms_it_or_nothing_take
     _, _, confirmed = run(readings((0, 0.6), (6, 0.7), (6.5, 0.03), (7, 0.04)))
     assert [(f.kind, f.cause, f.raised_at_s) for f in confirmed] == [("emptied", "level", START_S + 7 * HOUR_S)]
     later = Rows.of_columns(START_S + 12 * HOUR_S, np.array([], int), [], {})
-    _, state, stayed = run(readings((0, 0.6), (6, 0.7), (6.5, 0.03)), later)
+    _, state, stayed = run(readings((5, 0.6), (5.5, 0.6), (6, 0.7), (6.5, 0.03)), later)
     assert [(f.kind, f.raised_at_s) for f in stayed] == [("emptied", START_S + 7.5 * HOUR_S)]
     assert state.level[0] == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("interval_h", [2.0, 24.0])
+def test_a_sensor_that_seldom_reports_may_take_an_outlier_back(interval_h: float) -> None:
+    """The clock goes on between readings; that none came yet does not confirm the last one."""
+    levels = [0.30, 0.31, 0.32, 0.02, 0.33, 0.34]
+    parts = []
+    for k, level in enumerate(levels):
+        parts.append(readings((interval_h * k, level)))
+        tick_s = START_S + HOUR_S * interval_h * (k + 0.9)
+        parts.append(Rows.of_columns(tick_s, np.array([], int), [], {}))
+    _, state, found = run(*parts)
+    assert found == []
+    assert state.level[0] == pytest.approx(0.34, abs=0.02)
+
+
+def test_a_level_that_is_back_after_a_false_fall_is_no_waste_brought_in() -> None:
+    """A reading is missing after the outlier, so that it is believed for a while."""
+    steady = [(float(h), 0.6) for h in range(24)]
+    honest = run(readings(*steady, *((float(h), 0.6) for h in range(28, 40))))
+    _, state, found = run(readings(*steady, (24.0, 0.05), *((float(h), 0.6) for h in range(28, 40))))
+    assert [f.kind for f in found] == ["emptied"]
+    assert state.level[0] == pytest.approx(0.6, abs=0.02)
+    assert state.gained[0] == pytest.approx(honest[1].gained[0], abs=0.03)
+    assert np.isnan(state.emptied_at_s[0])
 
 
 def test_a_visit_sets_the_level_back_at_once_and_is_told_once() -> None:

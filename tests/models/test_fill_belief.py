@@ -158,9 +158,24 @@ def test_a_week_that_nobody_saw_is_even_and_time_passes_at_its_pace() -> None:
     passed = paced_s(even, np.array([START_S, np.nan]), np.array([START_S - 5.0, START_S + 90.0]))
     np.testing.assert_allclose(passed, [[0.0, 90.0], [np.nan, np.nan]], atol=1e-6)
     gain, time_s = nothing.copy(), nothing.copy()
-    add_to_hours(gain, time_s, np.array([5400.0]), np.array([3600.0]), np.array([0.2]))
+    newest_s = np.full(1, np.nan)
+    add_to_hours(gain, time_s, newest_s, DAY_S, np.array([5400.0]), np.array([3600.0]), np.array([0.2]))
     assert time_s[:2].tolist() == [1800.0, 1800.0]
     assert gain[:2].tolist() == pytest.approx([0.1, 0.1])
+
+
+def test_the_pace_of_long_ago_fades_in_whatever_order_it_is_told() -> None:
+    at_s, elapsed_s, gain = np.array([5400.0, 9 * DAY_S]), np.array([3600.0, 3600.0]), np.array([0.2, 0.3])
+    told = []
+    for orders in ([[0, 1]], [[0], [1]], [[1], [0]]):
+        one = np.zeros(HOURS_OF_WEEK), np.zeros(HOURS_OF_WEEK), np.full(1, np.nan)
+        for k in orders:
+            add_to_hours(*one, 3 * DAY_S, at_s[k], elapsed_s[k], gain[k])
+        told.append(one)
+    for one in told:
+        np.testing.assert_allclose(np.concatenate(one), np.concatenate(told[0]), rtol=1e-9)
+    assert told[0][1][0] == pytest.approx(1800 * np.exp(-(9 * DAY_S - 5400) / (3 * DAY_S)))
+    assert told[0][1].max() == 3600.0
 
 
 def test_a_snapshot_goes_on_with_the_same_findings() -> None:
