@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 # A restriction via ways that are cut into more edges than this is left out: it is a mistake in the map.
 _LONGEST = 12
-_NOT_FOR_TRUCKS = frozenset({"hgv", "motorcar", "motor_vehicle", "goods"})
+_NOT_FOR_TRUCKS = frozenset({"hgv", "motor_vehicle"})
 
 
 class Restriction(NamedTuple):

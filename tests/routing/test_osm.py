@@ -201,6 +201,8 @@ VIA_3 = (("way", 1, "from"), ("node", 3, "via"), ("way", 3, "to"))
         ("no_left_turn", {}, {"31", "35"}),
         ("no_left_turn", {"except": "hgv"}, {"31", "35", "33n"}),
         ("no_left_turn", {"except": "psv"}, {"31", "35"}),
+        ("no_left_turn", {"except": "motorcar;goods"}, {"31", "35"}),
+        ("no_left_turn", {"except": "psv; motor_vehicle"}, {"31", "35", "33n"}),
         ("only_left_turn", {}, {"33n"}),
         ("give_way", {}, {"31", "35", "33n"}),
     ],
