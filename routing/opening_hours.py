@@ -1,7 +1,5 @@
 """Streets that a truck may enter only at certain hours: an inner city until 11:00."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +8,6 @@ from numpy.typing import ArrayLike
 from city.errors import BadInput
 from routing.geometry import Bools, Floats
 from routing.network import Network
-
-_SPAN = r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})"
-_OPEN = frozenset({"yes", "delivery", "destination", "permissive", "designated", "permit"})
 
 
 def closed_at(network: Network, hour: float) -> Bools:
@@ -45,11 +40,16 @@ def with_zone(network: Network, lon: ArrayLike, lat: ArrayLike, opens_hour: floa
     Raises
     ------
     BadInput
-        The area has fewer than three corners, or an hour is none.
+        The area has fewer than three corners, an hour is none, or it opens and closes at the same hour.
     """
     corners = np.stack([np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)], axis=-1)
     if corners.ndim != 2 or len(corners) < 3 or not np.isfinite(corners).all():
         raise BadInput("A zone is no area.", "Give three or more corners in degrees, in order.")
+    if opens_hour == closes_hour:
+        raise BadInput(
+            f"A zone opens and closes at {opens_hour}.",
+            "Give two hours that differ; leave the zone out if always open.",
+        )
     middle = np.stack(
         [
             (network.node_lon[network.edge_from] + network.node_lon[network.edge_to]) / 2,
@@ -63,31 +63,6 @@ def with_zone(network: Network, lon: ArrayLike, lat: ArrayLike, opens_hour: floa
         edge_opens_hour=np.where(inside, opens_hour, network.edge_opens_hour),
         edge_closes_hour=np.where(inside, closes_hour, network.edge_closes_hour),
     )
-
-
-def hours_of(tags: Mapping[str, str]) -> tuple[float, float] | None:
-    """Return from which to which hour a way's conditional tags let a truck in; None = they say nothing understood.
-
-    Days of the week are not looked at: a street that is shut on some days counts as shut on all.
-
-    References
-    ----------
-    https://wiki.openstreetmap.org/wiki/Conditional_restrictions
-    """
-    for key in ("hgv", "motor_vehicle", "vehicle", "access"):
-        for part in (tags.get(f"{key}:conditional") or "").split(";"):
-            value, _, when = part.partition("@")
-            span = re.search(_SPAN, when)
-            if not span:
-                continue
-            first, last = (int(span[i]) % 24 + int(span[i + 1]) / 60 for i in (1, 3))
-            if first == last:
-                continue
-            if value.strip() in _OPEN:
-                return first, last or 24.0
-            if value.strip() in ("no", "private"):
-                return last, first or 24.0
-    return None
 
 
 def _within(points: Floats, corners: Floats) -> Bools:

@@ -11,7 +11,7 @@ import osmium
 from city.errors import BadFile
 from routing.geometry import Bools, Ints, distance_m
 from routing.network import Network
-from routing.opening_hours import hours_of
+from routing.osm_access import hours_of
 from routing.osm_restrictions import CutEdges, Restriction, barred_at, forbidden_sequences, restriction_of
 from routing.osm_tags import blocks, direction, may_enter, speed_kph
 from routing.truck_limits import limits_of

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from routing.opening_hours import hours_of
+from routing.osm_access import MODES, NO_ENTRY, open_minutes
 
 # km/h where `maxspeed` is not tagged: the usual limit of such a road.
 DEFAULT_SPEED_KPH: Mapping[str, float] = {
@@ -29,35 +29,22 @@ DRIVEN_SHARE_OF_LIMIT = 0.8
 TRUCK_LIMIT_KPH = 80.0
 
 _ZONE_KPH = {"walk": 7.0, "living_street": 7.0, "urban": 50.0, "rural": 80.0, "trunk": 80.0, "motorway": 100.0}
-_NO_ENTRY = frozenset({"no", "private", "agricultural", "forestry", "military", "emergency"})
-_MODES = ("hgv", "motor_vehicle", "vehicle", "access")
 _BLOCKS = frozenset({"bollard", "block", "jersey_barrier", "cycle_barrier", "chain", "debris", "log", "planter"})
 _GATES = frozenset({"gate", "lift_gate", "swing_gate", "sliding_gate", "hampshire_gate", "barrier"})
 _MOVES_AWAY = frozenset({"rising", "removable", "foldable", "retractable"})
 
 
 def may_enter(tags: Mapping[str, str]) -> bool:
-    """Return whether a truck may drive a way, if only at certain hours.
-
-    A pedestrian street is one only where its tags let vehicles in.
-    """
-    if tags.get("highway") not in DEFAULT_SPEED_KPH:
-        return False
-    if hours_of(tags) is not None:
-        return True
-    # The more specific key wins: `motor_vehicle=yes` opens a street that has `access=no`.
-    for key in _MODES:
-        if value := tags.get(key):
-            return value not in _NO_ENTRY
-    return tags.get("highway") != "pedestrian"
+    """Return whether a truck may drive a way, if only at certain hours."""
+    return tags.get("highway") in DEFAULT_SPEED_KPH and bool(open_minutes(tags).any())
 
 
 def blocks(tags: Mapping[str, str]) -> bool:
     """Return whether a node stops a truck: a bollard that stands fast, a gate that is not for it."""
     barrier = tags.get("barrier")
-    for key in _MODES:
+    for key in MODES:
         if (barrier in _BLOCKS or barrier in _GATES) and (value := tags.get(key)):
-            return value in _NO_ENTRY
+            return value in NO_ENTRY
     return barrier in _BLOCKS and tags.get("bollard") not in _MOVES_AWAY
 
 

@@ -3,25 +3,9 @@ import pytest
 
 from city.errors import BadInput
 from routing.driving_rules import DrivingRules
-from routing.opening_hours import closed_at, hours_of, with_zone
+from routing.opening_hours import closed_at, with_zone
 from routing.travel import TravelTimes
 from tests.routing.town import NETWORK, SIDE, corner
-
-
-@pytest.mark.parametrize(
-    ("tags", "hours"),
-    [
-        ({}, None),
-        ({"motor_vehicle:conditional": "destination @ (Mo-Sa 06:00-11:00)"}, (6.0, 11.0)),
-        ({"access:conditional": "no @ (11:00-06:00)"}, (6.0, 11.0)),
-        ({"hgv:conditional": "no @ (7:30-19:00 AND weight>7.5)"}, (19.0, 7.5)),
-        ({"access:conditional": "yes @ (07:00 - 24:00)"}, (7.0, 24.0)),
-        ({"access:conditional": "no @ (2016 Apr 25 - 2016 Sep 26)"}, None),
-        ({"motor_vehicle:conditional": "maybe @ (06:00-11:00)"}, None),
-    ],
-)
-def test_conditional_tags_are_hours(tags: dict[str, str], hours: tuple[float, float] | None) -> None:
-    assert hours_of(tags) == hours
 
 
 def zoned(opens: float = 6.0, closes: float = 11.0) -> object:
@@ -103,3 +87,5 @@ def test_a_zone_is_an_area() -> None:
         with_zone(NETWORK, [6.5, 6.6], [53.2, 53.2], 6, 11)
     with pytest.raises(BadInput, match="edge_opens_hour"):
         with_zone(NETWORK, [6.0, 7.0, 7.0, 6.0], [53.0, 53.0, 54.0, 54.0], -3, 11)
+    with pytest.raises(BadInput, match="opens and closes at 11"):
+        with_zone(NETWORK, [6.0, 7.0, 7.0, 6.0], [53.0, 53.0, 54.0, 54.0], 11, 11)
