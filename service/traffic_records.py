@@ -86,6 +86,11 @@ class TrafficRecords:
                     found[kind] = one if kind not in found else _together(found[kind], one)
         return {kind: self._volumes(one, HOUR_S) for kind, one in sorted(found.items())}
 
+    def directions(self, entity: str) -> tuple[Volumes, Volumes] | None:
+        """Return the hourly volumes of both directions of the road that files hold (``ID:lft``, ``ID:rgt``)."""
+        left, right = (self._volumes(self._told(f"{entity}:{side}"), HOUR_S) for side in ("lft", "rgt"))
+        return (left, right) if left.n_days and right.n_days else None
+
     def speeds(self, entity: str, now_s: float, days: float = 28.0) -> Speeds:
         """Return the mean speeds of the intervals of the last days, as the city's own device measured them."""
         start_s, end_s = now_s - days * DAY_S, now_s + 0.001

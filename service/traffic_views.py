@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from city.places import Approach
 from city.register import Register
 from models.aadt import aadt
 from models.before_after import change
@@ -42,7 +41,6 @@ from service.traffic_records import Counted, TrafficRecords
 _EPOCH = date(1970, 1, 1)
 _YEAR_DAYS = 366
 _CHANGE_DAYS = 56
-_OPPOSITE_DEG = 35.0
 _LEAST_WORKDAYS = 3
 
 
@@ -69,8 +67,8 @@ class TrafficViews:
             peak, _ = peak_hour(fine, from_hour=first, until_hour=last)
             found.append(_called(peak, name))
         found += [peak_hour_factor(fine), k_factor(hours, 30), k_factor(hours, 100)]
-        if approach := self._register.approaches.get(id):
-            found.append(self._direction(approach, hours, now_s, year))
+        if id in self._register.approaches:
+            found.append(self._direction(id, year))
             found.append(percentile_speed_of_means(*self._records.speeds(id, now_s)))
             split = modal_split({kind: _cut(one, year) for kind, one in self._records.classes(id).items()})
             found += [split] if isinstance(split, Refusal) else list(split.values())
@@ -219,16 +217,13 @@ class TrafficViews:
             return Refusal("mean day into the junction", "approaches with counts", line.has, line.needs)
         return line
 
-    def _direction(self, approach: Approach, hours: Volumes, now_s: float, year: int | None) -> Answered:
-        for other in self._register.approaches_of(approach.junction):
-            off = abs((other.bearing_deg - approach.bearing_deg) % 360 - 180)
-            if other.id != approach.id and off <= _OPPOSITE_DEG:
-                found = d_factor(hours, _cut(self._records.counted(other.id, now_s).hours, year))
-                if isinstance(found, Refusal):
-                    return found
-                note = f"Of the two opposing approaches, this one and {other.name}."
-                return _with_notes(found, (*found.notes, note))
-        return Refusal("D", "opposing approaches of one road", 1, 2)
+    def _direction(self, id: str, year: int | None) -> Answered:
+        """Return D where both directions of one road are counted: opposite approaches of a junction are two roads."""
+        both = self._records.directions(id)
+        if both is None:
+            note = f"An approach has one direction; give the road's counts as {id}:lft and {id}:rgt."
+            return Refusal("D", "directions of the road with counts of their own", 0, 2, note)
+        return d_factor(*(_cut(one, year) for one in both))
 
     def _start(self, day: int, hour: int) -> datetime:
         at = _EPOCH + timedelta(days=day)
@@ -273,10 +268,6 @@ def _called(one: Answered, name: str) -> Answered:
     if isinstance(one, Refusal):
         return Refusal(name, one.of, one.has, one.needs, one.note)
     return Figure(**{**vars(one), "name": name})
-
-
-def _with_notes(one: Figure, notes: Sequence[str]) -> Figure:
-    return Figure(**{**vars(one), "notes": tuple(notes)})
 
 
 def _cut(table: Volumes, year: int | None) -> Volumes:

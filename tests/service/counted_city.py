@@ -30,6 +30,9 @@ def write_year(folder, *, days=365, lost=(), classes=False, start_s=START_S, see
         if classes:
             rows[f"{name}:car"] = at_s[kept], np.round(value[kept] * 0.7)
             rows[f"{name}:bike"] = at_s[kept], np.round(value[kept] * 0.3)
+        if classes and name == "arm-1":
+            rows["arm-1:lft"] = at_s[kept], value[kept] * 0.6
+            rows["arm-1:rgt"] = at_s[kept], value[kept] * 0.4
     columns = {
         "time": np.concatenate([at for at, _ in rows.values()]),
         "entity": np.concatenate([np.full(len(at), name, dtype=object) for name, (at, _) in rows.items()]),

@@ -65,6 +65,13 @@ def test_a_year_of_counts_gives_figures_with_interval_and_completeness(counted):
     assert figures["share of bike"]["value"] == pytest.approx(0.3, abs=0.02)
 
 
+def test_d_is_of_the_two_directions_of_one_road_and_refused_where_only_what_comes_in_is_counted(counted):
+    assert by_name(counted, "arm-1")[0]["D"]["value"] == pytest.approx(0.6)
+    refused = by_name(counted, "arm-0")[0]["D"]
+    assert refused["kind"] == "refusal"
+    assert "arm-0:lft and arm-0:rgt" in refused["text"]
+
+
 def test_hourly_counts_have_no_peak_hour_factor_and_the_refusal_says_why(counted):
     figures, _ = by_name(counted, "arm-0")
     assert figures["peak hour factor"]["kind"] == "refusal"
