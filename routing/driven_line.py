@@ -7,9 +7,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from city.plans import Round
+from routing.driving_rules import DrivingRules
 from routing.geometry import Floats, distance_m, local_metres
 from routing.network import Network
 from routing.travel import TravelTimes, Way
+from routing.truck_limits import TruckSize
 
 # A round's line is simplified to 4 m, or more when it is long; a street beside it is farther off than this.
 _ON_LINE_M = 15.0
@@ -19,10 +21,20 @@ _SAME_M = 20.0
 _SAME_SHARE = 0.02
 
 
-def driven_ways(network: Network, one: Round) -> list[Way]:
+def driven_ways(network: Network, one: Round, size: TruckSize | None = None) -> list[Way]:
     """Return the way of each leg of a round, from stop to stop, along the line that the round was drawn with.
 
-    Traffic has changed since the round was planned: a search now might lead elsewhere than the map says.
+    Traffic has changed since the round was planned: a search now might lead elsewhere than the map says. Streets that
+    are too small for the truck are no ways, also where the round has no line or leaves it.
+
+    Parameters
+    ----------
+    network
+        The streets.
+    one
+        The round.
+    size
+        The truck that drives it; None = not known.
 
     Raises
     ------
@@ -30,14 +42,15 @@ def driven_ways(network: Network, one: Round) -> list[Way]:
         A stop has no way to the next over these streets.
     """
     line = np.array(one.path).reshape(-1, 2)
-    travel = TravelTimes(network, line_factors(network, line))
+    rules = DrivingRules(size=size or TruckSize())
+    travel = TravelTimes(network, line_factors(network, line), rules=rules)
     points, _ = travel.snap([stop.lon for stop in one.stops], [stop.lat for stop in one.stops])
     legs = [(int(a), int(b)) for a, b in pairwise(points)]
     ways = travel.ways(legs)
     for i, part in enumerate(_cut_at(line, [network.kerbs.place(int(point)) for point in points])):
         # The round crosses itself, and another leg's line was shorter: look along this leg's line alone.
         if abs(ways[i].distance_m - _length_m(part)) > _SAME_M + _SAME_SHARE * ways[i].distance_m:
-            ways[i] = TravelTimes(network, line_factors(network, part)).ways([legs[i]])[0]
+            ways[i] = TravelTimes(network, line_factors(network, part), rules=rules).ways([legs[i]])[0]
     return ways
 
 

@@ -13,6 +13,7 @@ from routing.gpx import USUAL_CAP, round_gpx
 from routing.instruction_words import Language, LegText, leg_texts, round_text
 from routing.sheet import SheetRound, sheet_html
 from routing.shift_calendar import shift_calendar
+from routing.truck_limits import size_of
 from service.problems import Absent, problem_answers
 from service.runtime import Runtime
 from service.sentences import place_name
@@ -45,7 +46,8 @@ def round_routes(runtime: Runtime) -> APIRouter:
         return {stop.place: place_name(register, stop.place) for stop in one.stops}
 
     def legs(one: Round, language: Language) -> list[LegText]:
-        ways = driven_ways(runtime.network, one)
+        truck = register.trucks.get(one.truck)
+        ways = driven_ways(runtime.network, one, size_of([truck] if truck else []))
         return leg_texts(runtime.network, one, ways, names(one), language, zone)
 
     def title(one: Round, language: Language) -> str:

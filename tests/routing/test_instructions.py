@@ -1,6 +1,8 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from routing.network import Network
 from routing.osm import read_osm
 from routing.rounds import round_of
 from routing.travel import TravelTimes
+from routing.truck_limits import TruckSize
 from routing.way_search import EdgePart
 from tests.parts import require
 from tests.routing.town import NETWORK, SEVEN_S, SIDE, corner, grid, problem
@@ -133,6 +136,18 @@ def test_a_round_is_driven_again_as_it_was_drawn_though_traffic_has_changed() ->
     assert sum(way.distance_m for way in ways) == pytest.approx(one.distance_m)
     corners = {(round(lon, 6), round(lat, 6)) for way in ways for lon, lat in way.line}
     assert set(one.path) <= corners
+
+
+def test_a_round_is_never_told_through_a_street_that_is_too_small_for_its_truck() -> None:
+    one = a_round(NETWORK)
+    edges = [(part.edge, NETWORK.kerbs.twin[part.edge]) for way in driven_ways(NETWORK, one) for part in way.parts[1:3]]
+    limits = np.full(NETWORK.n_edges, np.inf)
+    limits[np.ravel(edges)] = 3.5
+    low = replace(NETWORK, edge_max_height_m=limits)
+    for drawn in (one, msgspec.structs.replace(one, path=())):
+        driven = {part.edge for way in driven_ways(low, drawn, TruckSize(height_m=3.6)) for part in way.parts}
+        assert not driven & set(np.ravel(edges).tolist())
+        assert driven_ways(low, drawn, TruckSize(height_m=3.5))[0].distance_m == pytest.approx(1800.0)
 
 
 def test_a_round_in_words_has_its_stops_in_order_with_local_times() -> None:
