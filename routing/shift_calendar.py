@@ -1,5 +1,6 @@
 """The shift of a round as iCalendar, for the calendar on a phone."""
 
+import math
 from collections.abc import Mapping
 
 import icalendar
@@ -7,6 +8,10 @@ import icalendar
 from city.clock import utc
 from city.plans import Plan, Round
 from routing.instruction_words import Language, stop_work
+
+# An iCalendar integer has 31 bits: seconds since 2000 do until 2068.
+_SEQUENCE_FROM_S = 946_684_800.0
+_LARGEST_INTEGER = 2**31 - 1
 
 _TITLE: Mapping[Language, str] = {"nl": "Ronde {name}: {n} stops", "en": "Round {name}: {n} stops"}
 
@@ -34,8 +39,8 @@ def shift_calendar(plan: Plan, one: Round, name: str, names: Mapping[str, str], 
     first, last = one.stops[0], one.stops[-1]
     event = icalendar.Event()
     event.add("uid", f"{one.truck}-{utc(first.leave_s):%Y%m%d}@ronde")
-    # RFC 5545 wants whole numbers that rise with each change.
-    event.add("sequence", max(0, round(plan.made_at_s - first.leave_s + 86_400.0)))
+    # RFC 5545 wants whole numbers that rise with each change: the truck may leave at another time than before.
+    event.add("sequence", min(max(0, math.floor(plan.made_at_s - _SEQUENCE_FROM_S)), _LARGEST_INTEGER))
     event.add("dtstamp", utc(round(plan.made_at_s)))
     event.add("dtstart", utc(round(first.leave_s)))
     event.add("dtend", utc(round(last.leave_s)))

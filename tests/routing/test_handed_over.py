@@ -69,6 +69,17 @@ def test_the_shift_is_one_event_and_a_later_plan_replaces_it(plan: Plan, one: Ro
     assert again["sequence"] > event["sequence"]
 
 
+def test_a_later_plan_is_newer_also_when_the_truck_leaves_later(plan: Plan, one: Round) -> None:
+    start = msgspec.structs.replace(one.stops[0], leave_s=one.stops[0].leave_s + 1800.0)
+    moved = msgspec.structs.replace(one, stops=(start, *one.stops[1:]))
+    later = msgspec.structs.replace(plan, made_at_s=plan.made_at_s + 60.0)
+    before, after = (
+        int(icalendar.Calendar.from_ical(text).walk("VEVENT")[0]["sequence"])
+        for text in (shift_calendar(plan, one, "Kraan 1", NAMES), shift_calendar(later, moved, "Kraan 1", NAMES))
+    )
+    assert 0 < before < after < 2**31
+
+
 class Texts(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
