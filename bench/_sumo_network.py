@@ -75,6 +75,11 @@ NETWORKS = {
         77, ("--spider", "--spider.arm-number=5", "--spider.circle-number=2", "--spider.space-radius=230",
              "--spider.omit-center", "--rand.random-lanenumber", "-L", "2"), 66, "actuated", 950, 95.0,
     ),
+    "district": Network(
+        303, ("--grid", "--grid.x-number=5", "--grid.y-number=4", "--grid.x-length=260", "--grid.y-length=210",
+              "--grid.attach-length=200", "--rand.random-lanenumber", "-L", "3", "--perturb-x=norm(0,18)",
+              "--perturb-y=norm(0,18)"), 90, "static", 1300, 80.0, approaches=48,
+    ),
 }  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Teach the evidence for incidents: `python -m bench._teach_incidents` writes `models/incident_evidence.py`.
 
 It learns from days 0-9 of the simulated junctions and from the network `town` of `bench._sumo_network` (simulated when
-its folder does not exist), never from what is reported on. The same seed and files give the same module.
+its folder does not exist), never from what is reported on. The same seed and files give the same module. Where the
+network is there it takes about two minutes of CPU time; to simulate it takes several more.
 """
 
 import argparse
 import csv
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ from models.incident_features import feature_names
 from models.incident_trees import read_trees
 from models.incidents import QUANTITIES, IncidentModel
 from models.rows import Rows
-from service.evaluate_incidents import DAY_MINUTES, START_S, Junctions, read_junctions
+from service.evaluate_incidents import DAY_MINUTES, DAY_S, START_S, Junctions, read_junctions
 from simulation.table_files import read_table
 
 TREES = 90
@@ -26,7 +28,9 @@ LEAVES = 8
 VISIBLE_M = 45.0
 _SEED = 5
 # Of the minutes without an incident, one in so many is learned from.
-_THIN = 10
+_THIN = 14
+# Days between what teaches the usual and what is learned from: whole weeks, after the last day.
+_WEEKS_D = 700
 _COLUMNS = ("count", "occupancy_ratio", "speed_kph")
 
 
@@ -38,18 +42,18 @@ class Lessons(NamedTuple):
     weight: np.ndarray
 
 
-def lessons(folder: Path, days: tuple[int, int], positions: int) -> Lessons:
-    """Return what the days of a folder teach a detector with so many positions."""
+def lessons(folder: Path, days: tuple[int, int]) -> Lessons:
+    """Return what the days of a folder teach a detector with two positions.
+
+    The first features are those of a detector with one.
+    """
     junctions = read_junctions(folder)
-    features = _features(junctions, days, positions)
     incident, weight = _truth(folder, junctions, days)
-    rows = len(features)
-    chance = np.random.default_rng(_SEED).random(incident[:rows].shape)
-    # The first day teaches what is usual.
-    weight[:DAY_MINUTES] = 0
-    chosen = (weight[:rows] > 0) & ((incident[:rows] > 0) | (chance < 1 / _THIN))
-    thick = np.where(incident[:rows] > 0, 1.0, _THIN) * weight[:rows]
-    return Lessons(features[chosen], incident[:rows][chosen], thick[chosen])
+    chance = np.random.default_rng(_SEED).random(incident.shape)
+    chosen = (weight > 0) & ((incident > 0) | (chance < 1 / _THIN))
+    thick = np.where(incident > 0, 1.0, _THIN) * weight
+    features = _features(junctions, days, chosen, incident)
+    return Lessons(features, incident[chosen], thick[chosen])
 
 
 def teach(taught: Lessons, names: tuple[str, ...], trees: int = TREES) -> tuple[float, list[str]]:
@@ -75,24 +79,30 @@ def _text(nodes: np.ndarray, at: int, names: tuple[str, ...]) -> str:
     return f"{names[node['feature_idx']]}<={node['num_threshold']:.4g} {low} {high}"
 
 
-def _features(junctions: Junctions, days: tuple[int, int], positions: int) -> np.ndarray:
-    model = IncidentModel(junctions.approaches, positions=positions)
+def _features(junctions: Junctions, days: tuple[int, int], chosen: np.ndarray, incident: np.ndarray) -> np.ndarray:
+    """Return the features of the chosen minutes, after all days have once taught what is usual."""
+    model = IncidentModel(junctions.approaches, positions=2)
+    # What an alarm stops live, truth stops here: a blocked lane must not teach what is usual.
+    alarmed = np.where(incident > 0, model.parameters.raise_at, 0.0)
     state, n = model.initial_state(), len(junctions.approaches)
+    kept = [d for d, day in enumerate(junctions.days) if day <= days[1]]
     pieces = []
-    for d, day in enumerate(junctions.days):
-        if day > days[1]:
-            break
-        for minute in range(DAY_MINUTES):
-            row = d * DAY_MINUTES + minute
-            at_s = START_S + day * 86_400.0 + (minute + 1) * 60.0
-            values = {
-                name: junctions.values[f"{where}_{what}"][row]
-                for where, quantities in zip(("up", "stop")[:positions], QUANTITIES, strict=False)
-                for what, name in zip(_COLUMNS, quantities, strict=True)
-            }
-            state, features = model.features(state, Rows.of_columns(at_s, np.arange(n), at_s, values, 60.0))
-            pieces.append(features)
-    return np.stack(pieces)
+    for again in (0, 1):
+        for d in kept:
+            for minute in range(DAY_MINUTES):
+                row = d * DAY_MINUTES + minute
+                # A whole number of weeks later, so that working days stay working days.
+                at_s = START_S + (again * _WEEKS_D + junctions.days[d]) * DAY_S + (minute + 1) * 60.0
+                values = {
+                    name: junctions.values[f"{where}_{what}"][row]
+                    for where, quantities in zip(("up", "stop"), QUANTITIES, strict=True)
+                    for what, name in zip(_COLUMNS, quantities, strict=True)
+                }
+                state.evidence[...] = alarmed[row]
+                state, features = model.features(state, Rows.of_columns(at_s, np.arange(n), at_s, values, 60.0))
+                if again:
+                    pieces.append(features[chosen[row]])
+    return np.concatenate(pieces)
 
 
 def _truth(folder: Path, junctions: Junctions, days: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +122,7 @@ def _truth(folder: Path, junctions: Junctions, days: tuple[int, int]) -> tuple[n
     learn = [i for i, day in enumerate(junctions.days) if day <= days[1]]
     usual = np.median(queue[learn].reshape(len(learn), 48, 30, -1), axis=(0, 2))
     incident, weight = np.zeros(shape), np.ones(shape)
+    visible = []
     with (folder / "truth_incidents.csv").open() as file:
         for one in csv.DictReader(file):
             if int(one["day"]) > days[1]:
@@ -119,10 +130,14 @@ def _truth(folder: Path, junctions: Junctions, days: tuple[int, int]) -> tuple[n
             d, e = day_index[int(one["day"])], index[one["approach"]]
             a, b = int(one["start_s"]) // 60, int(one["end_s"]) // 60
             over = queue[d, a + 3 : b, e].mean() - usual[a // 30 : b // 30 + 1, e].mean()
-            weight[d, a : b + 15, e] = 0
-            incident[d, a + 1 : b, e] = 1
-            weight[d, a + 1 : b, e] = 1.0 if over > VISIBLE_M else 0.3
-    return incident.reshape(-1, shape[2]), weight.reshape(-1, shape[2])
+            weight[d, max(a - 1, 0) : b + 15, e] = 0
+            if over > VISIBLE_M:
+                visible.append((d, a, b, e))
+    # Of an incident that nobody could see, nothing is to be learned, in either direction.
+    for d, a, b, e in visible:
+        incident[d, a + 2 : b + 1, e] = weight[d, a + 2 : b + 1, e] = 1
+    rows = len(learn) * DAY_MINUTES
+    return incident.reshape(-1, shape[2])[:rows], weight.reshape(-1, shape[2])[:rows]
 
 
 def main() -> None:
@@ -133,14 +148,14 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.town / "minutes.parquet").exists():
         make(NETWORKS["town"], options.town)
+    folders = (shared("data", "traffic", "simulated-junctions"), options.town)
+    with ProcessPoolExecutor(len(folders)) as pool:
+        several = list(pool.map(lessons, folders, ((0, 9), (0, 99))))
+    both = Lessons(*(np.concatenate(one) for one in zip(*several, strict=True)))
     parts = []
     for name, positions in (("ONE", 1), ("TWO", 2)):
         names = feature_names(positions)
-        several = [
-            lessons(shared("data", "traffic", "simulated-junctions"), (0, 9), positions),
-            lessons(options.town, (0, 99), positions),
-        ]
-        base, lines = teach(Lessons(*(np.concatenate(one) for one in zip(*several, strict=True))), names)
+        base, lines = teach(both._replace(features=both.features[:, : len(names)]), names)
         parts.append((name, positions, base, lines))
     options.out.write_text(_module(parts), encoding="utf-8")
 

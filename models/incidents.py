@@ -21,6 +21,8 @@ QUANTITIES = (
     ("stop_vehicle_count", "stop_occupancy_ratio", "stop_speed_kph"),
 )
 _MINUTE_S = 60.0
+# With one detector: minutes covered, or vehicles due of which none came (by chance once in 20,000), and their log odds.
+_COVERED_MIN, _VEHICLES_DUE, _CERTAIN_ODDS = 4, 10, 1.5
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class IncidentParameters:
         What lasts longer is usual now.
     """
 
-    raise_at: float = 6.0
+    raise_at: float = 9.0
     clear_at: float = 3.0
-    lean: float = 1.0
+    lean: float = 0.25
     most: float = 14.0
     clear_after_s: float = 300.0
     refractory_s: float = 1200.0
@@ -221,6 +223,8 @@ class IncidentModel:
         worth = np.flatnonzero(known & ((s.evidence[e] > 0) | self._odd(features)))
         odds = np.full(len(e), self._trees.base)
         odds[worth] = self._trees.score(features[worth])
+        if self.positions == 1:
+            odds = np.where(known & self._certain(features), np.maximum(odds, _CERTAIN_ODDS), odds)
         s.odds[e] = odds
         s.evidence[e] = np.clip(s.evidence[e] + odds + p.lean, 0.0, p.most)
         clear = s.evidence[e] < p.clear_at
@@ -250,6 +254,15 @@ class IncidentModel:
             odd |= features[:, at["stop_count_7"]] < -1.0
             odd |= features[:, at["stop_speed_7"]] < -1.2
         return odd
+
+    def _certain(self, features: Singles) -> Booleans:
+        """Return where one detector alone tells: covered for minutes, or none came where many were due.
+
+        Trees that have seen few such minutes with one detector are too timid about them.
+        """
+        at = self._at
+        covered: Booleans = (features[:, at["up_covered_run"]] >= _COVERED_MIN) & (features[:, at["up_covered"]] > 0.7)
+        return covered | (features[:, at["up_no_vehicles_run"]] >= _VEHICLES_DUE)
 
     def _severity(self, features: Singles) -> Floats:
         """Return how much of what usually passes does not: 0..1."""
