@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from city.errors import BadInput
 from models.rows import Floats, Integers
+from models.signal_timing import LEVEL_BOUNDS_S, LEVELS, SignalParameters, control_delay_s
 
-# Control delay at signals, s, from A to E; above the last it is F.
-DELAY_BOUNDS_S = (10.0, 20.0, 35.0, 55.0, 80.0)
 # Speed as share of the free speed on an urban street, from A to E; at or below the last it is F.
 SPEED_BOUNDS = (0.85, 0.67, 0.50, 0.40, 0.30)
-LETTERS = "ABCDEF"
-SATURATION_VEH_PER_H_LANE = 1800.0
+LETTERS = "".join(LEVELS)
+SATURATION_VEH_PER_H_LANE = SignalParameters().saturation_flow
 _VEHICLE_M = 7.5
 _STANDS = 0.6
 
@@ -72,12 +71,13 @@ def service(
 
     References
     ----------
-    Highway Capacity Manual, 6th edition, chapter 19: uniform and incremental delay of a lane group, d = d1 + d2 with
-    k = 0.5, I = 1; level F when demand exceeds capacity. Chapter 18: speed as share of the free-flow speed.
+    Delay, its levels, saturation flow: see `models.signal_timing`. Highway Capacity Manual 2010, exhibit 17-2: levels
+    of an urban street by speed as share of the base free-flow speed (.85 .67 .50 .40 .30), F when demand exceeds
+    capacity. The 6th edition has .80 for A.
 
     >>> now = service(np.array([600.0, 900.0]), np.array([0.6, np.nan]), 1, Signal(np.full(2, 90.0), np.full(2, 36.0)))
     >>> now.volume_to_capacity.round(2).tolist(), [LETTERS[one] for one in now.grade]
-    ([0.83, 1.25], ['D', 'F'])
+    ([0.79, 1.18], ['C', 'F'])
     """
     n = len(vehicles_per_h)
     lane_count = np.broadcast_to(np.asarray(lanes, np.float64), (n,))
@@ -85,11 +85,11 @@ def service(
         raise BadInput("The columns differ in length.", "Give one value per approach, NaN where it is unknown.")
     if not (lane_count > 0).all():
         raise BadInput("An approach has no lanes.", "Give a number above 0.")
-    share = signal.green_s / signal.cycle_s
-    capacity = SATURATION_VEH_PER_H_LANE * lane_count * share
-    ratio = vehicles_per_h / capacity
-    delay_s = control_delay_s(ratio, capacity, signal, period_h)
-    by_delay = np.searchsorted(DELAY_BOUNDS_S, delay_s).astype(np.int64)
+    saturation = SATURATION_VEH_PER_H_LANE * lane_count
+    ratio = vehicles_per_h / (saturation * signal.green_s / signal.cycle_s)
+    p = SignalParameters(analysis_h=period_h)
+    delay_s = control_delay_s(vehicles_per_h, saturation, signal.cycle_s, signal.green_s, p)
+    by_delay = np.searchsorted(LEVEL_BOUNDS_S, delay_s).astype(np.int64)
     by_speed = sum((speed_ratio <= bound).astype(np.int64) for bound in SPEED_BOUNDS)
     grade = np.where(np.isfinite(delay_s), by_delay, np.where(np.isfinite(speed_ratio), by_speed, -1))
     grade = np.where(np.isfinite(delay_s) & (ratio > 1), 5, grade)
@@ -97,16 +97,6 @@ def service(
     grade = np.where(speed_ratio <= SPEED_BOUNDS[-1], 5, grade)
     queue_m, at_least = queue(up_occupancy, stop_occupancy, upstream_m, n)
     return Service(grade, delay_s, ratio, speed_ratio, queue_m, at_least)
-
-
-def control_delay_s(ratio: Floats, capacity_per_h: Floats, signal: Signal, period_h: float = 0.25) -> Floats:
-    """Return uniform plus incremental control delay per vehicle, s, ``(n,)``; NaN where anything is unknown."""
-    share = signal.green_s / signal.cycle_s
-    uniform = 0.5 * signal.cycle_s * (1 - share) ** 2 / (1 - np.minimum(ratio, 1.0) * share)
-    excess = ratio - 1
-    root = np.sqrt(excess**2 + 8 * 0.5 * ratio / (capacity_per_h * period_h))
-    delay_s: Floats = uniform + 900 * period_h * (excess + root)
-    return delay_s
 
 
 def queue(

@@ -12,7 +12,7 @@ from models.rows import Floats
 
 LEVELS = ("A", "B", "C", "D", "E", "F")
 # Upper bounds of the control delay of levels A..E at a signal, s per vehicle.
-_LEVEL_BOUNDS_S = (10.0, 20.0, 35.0, 55.0, 80.0)
+LEVEL_BOUNDS_S = (10.0, 20.0, 35.0, 55.0, 80.0)
 # The sum of critical flow ratios above which Webster's cycle has no meaning.
 MOST_LOADED = 0.95
 
@@ -195,7 +195,7 @@ def level_of_service(delay_s: float) -> str:
     """
     if not np.isfinite(delay_s):
         return "unknown"
-    return LEVELS[int(np.searchsorted(_LEVEL_BOUNDS_S, delay_s))]
+    return LEVELS[int(np.searchsorted(LEVEL_BOUNDS_S, delay_s))]
 
 
 def _divided(ratios: Floats, available_s: float, shortest_s: float) -> Floats:

@@ -3,6 +3,7 @@ import pytest
 
 from city.errors import BadInput
 from models.junction_states import Signal, junction_grades, letters, service
+from models.signal_timing import SignalParameters, control_delay_s, level_of_service
 
 NAN = np.nan
 
@@ -16,7 +17,15 @@ def test_grades_worsen_with_flow_and_over_capacity_is_f() -> None:
     now = service(flow, np.full(4, NAN), 1, signal(4))
     assert (np.diff(now.delay_s) > 0).all()
     assert letters(now.grade)[-1] == "F"
-    assert now.volume_to_capacity[0] == pytest.approx(100 / 720)
+    assert now.volume_to_capacity[0] == pytest.approx(100 / 760)
+
+
+def test_now_and_the_advice_about_green_have_one_delay_one_table_and_one_saturation_flow() -> None:
+    flow = np.array([100.0, 500.0, 650.0, 760.0])
+    now = service(flow, np.full(4, NAN), 1, signal(4))
+    advised = control_delay_s(flow, SignalParameters().saturation_flow, 90, 36)
+    np.testing.assert_allclose(now.delay_s, advised)
+    assert letters(now.grade) == [level_of_service(one) for one in advised]
 
 
 def test_uniform_delay_is_that_of_the_manual_when_hardly_anybody_comes() -> None:
