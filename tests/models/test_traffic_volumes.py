@@ -75,3 +75,11 @@ def test_days_outside_what_was_measured_are_unknown():
 def test_input_that_makes_no_sense_is_named(start, count, bin_s, said):
     with pytest.raises(BadInput, match=said):
         volumes(start, count, 60, bin_s=bin_s)
+
+
+def test_an_interval_told_twice_is_seen_once():
+    """Half an hour told twice is half an hour, which is too little; three quarters with a double are three quarters."""
+    start = YEAR_2025 * DAY_S + np.array([0.0, 900, 0, 900])
+    assert np.isnan(volumes(start, [10, 20, 10, 20], 900).volume).all()
+    start = YEAR_2025 * DAY_S + np.array([0.0, 900, 1800, 1800])
+    assert volumes(start, [10, 20, 30, 50], 900).volume[0, 0] == pytest.approx((10 + 20 + 40) / 3 * 4)
