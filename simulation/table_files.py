@@ -30,7 +30,7 @@ class Texts(NamedTuple):
     names
         Each text that occurs, once, in the order of first appearance.
     code
-        ``(n,)``, int64, of each row, index into `names`; -1 where the cell is empty.
+        ``(n,)``, int64, of each row, index into `names`; -1 where the cell is empty or blank.
     """
 
     names: tuple[str, ...]
@@ -144,7 +144,11 @@ def _floats(column: pa.ChunkedArray) -> Floats:
 def _texts(column: pa.ChunkedArray) -> Texts:
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     index = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
-    return Texts(tuple(str(name) for name in encoded.dictionary.to_pylist()), index)
+    names = [str(name) for name in encoded.dictionary.to_pylist()]
+    # CSV knows no difference between an empty text and none.
+    is_named = np.array([bool(name.strip()) for name in names] + [False])
+    place = np.where(is_named, np.cumsum(is_named) - 1, -1)
+    return Texts(tuple(name for name in names if name.strip()), place[index])
 
 
 def _times(at_s: Floats) -> pa.Array:

@@ -50,3 +50,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, says: str) -> N
         read_table(path, KINDS, LAYOUT)
     with pytest.raises(BadFile, match="no such file"):
         read_table(tmp_path / "none.csv", KINDS, LAYOUT)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_blank_texts_are_empty_cells(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table.{suffix}"
+    write_table(path, {"entity": ["b", "", "a", "  ", "b"], "value": [1.0, 2, 3, 4, 5]})
+    entity = read_table(path, {"entity": "text"}, "a table").texts["entity"]
+    assert entity.names == ("b", "a")
+    assert entity.code.tolist() == [0, -1, 1, -1, 0]
