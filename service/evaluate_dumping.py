@@ -32,16 +32,20 @@ def evaluate_dumping(observations: Path, interval_s: float = 900.0) -> tuple[dic
     Raises
     ------
     BadFile
-        The table is missing, or is not laid out as it should be.
+        The table is missing, is not laid out as it should be, or a value in it is infinite or below 0.
+    BadInput
+        `interval_s` is no length of time.
     """
     import numpy as np
 
-    from city.errors import BadFile
+    from city.errors import BadFile, BadInput
     from city.findings import cause_group
     from models.dumping import DumpingModel
     from models.rows import Rows
     from simulation.table_files import Kind, read_table
 
+    if not (interval_s > 0 and np.isfinite(interval_s)):
+        raise BadInput(f"Lid openings over {interval_s / 60:g} minutes make no sense.", "Give --every-min above 0.")
     quantities = ("fill_ratio", "lid_openings", "objects_beside")
     kinds: dict[str, Kind] = {"time": "time", "entity": "text", **dict.fromkeys(quantities, "number")}
     table = read_table(observations, kinds, _LAYOUT, optional=("lid_openings", "objects_beside"))
@@ -54,6 +58,15 @@ def evaluate_dumping(observations: Path, interval_s: float = 900.0) -> tuple[dic
     if not len(at_s):
         raise BadFile("There are no rows.", f"Give {_LAYOUT}.", file=str(observations))
     values = {name: table.numbers[name] for name in quantities if name in table.numbers}
+    for name, value in values.items():
+        odd = np.flatnonzero((value < 0) | np.isinf(value))
+        if len(odd):
+            raise BadFile(
+                f"Row {int(odd[0]) + 1} has a {name} of {value[odd[0]]:g}.",
+                "Leave the cell empty where it was not measured.",
+                file=str(observations),
+                field=name,
+            )
     model = DumpingModel(entity.names)
     rows = Rows.of_columns(float(at_s.max()), entity.code, at_s, values, interval_s)
     state, findings = model.update(model.initial_state(), rows)

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from city.errors import BadFile
+from city.errors import BadFile, BadInput
 from service.cli import main
 from service.evaluate_dumping import evaluate_dumping
 from simulation.table_files import read_table, write_table
@@ -45,6 +45,23 @@ def test_a_row_without_a_container_is_named(tmp_path: Path) -> None:
     write_table(path, {"time": [0.0], "entity": [None], "fill_ratio": [0.5]}, times=("time",))
     with pytest.raises(BadFile, match="Row 1"):
         evaluate_dumping(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fill_ratio", np.inf), ("fill_ratio", -0.1), ("lid_openings", np.inf), ("objects_beside", -1.0)],
+)
+def test_values_that_make_no_sense_are_named(tmp_path: Path, name: str, value: float) -> None:
+    columns = {"time": [0.0, 900.0], "entity": ["a", "a"], "fill_ratio": [0.5, 0.5]}
+    write_table(tmp_path / "observations.parquet", columns | {name: [0.0, value]}, times=("time",))
+    with pytest.raises(BadFile, match="Row 2"):
+        evaluate_dumping(tmp_path / "observations.parquet")
+
+
+@pytest.mark.parametrize("interval_s", [0.0, -900.0, np.inf, np.nan])
+def test_an_interval_that_is_none_is_refused(tmp_path: Path, interval_s: float) -> None:
+    with pytest.raises(BadInput, match="--every-min"):
+        evaluate_dumping(tmp_path / "observations.parquet", interval_s)
 
 
 def main_ends(arguments: list[str]) -> None:
