@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bench._judge import judge, shared
-from service.evaluate_faults import evaluate_faults, time_of
+from service.evaluate_faults import evaluate_faults
+from service.train_until import time_of
 from simulation.table_files import write_table
 
 START, TRAIN_UNTIL, TIMEZONE = "2024-03-01", "2024-02-29", "Europe/Berlin"
@@ -34,7 +35,7 @@ def run(quick: bool) -> dict[str, Any]:
                 ("ronde", evaluate_faults(data, time_of(TRAIN_UNTIL, "train"), TIMEZONE)),
                 ("rules", plain_rules(data)),
             ):
-                columns = dict(zip(("entity", "start", "end", "kind"), zip(*found, strict=True), strict=True))
+                columns = {name: [one[k] for one in found] for k, name in enumerate(("entity", "start", "end", "kind"))}
                 write_table(alarms, columns, times=("start", "end"))
                 said[name] = judge(
                     "faults.py", "score", "--data", data, "--truth", truth, "--alarms", alarms, "--start", START
@@ -85,6 +86,10 @@ def table(figures: dict[str, Any]) -> str:
     ]
     for seed, said in figures["seeds"].items():
         for who, one in said.items():
-            cells = [f"{one[kind]['found']:.3f} ({one[kind]['median_delay_h']:.0f} h)" for kind in KINDS]
+            cells = [f"{one[kind]['found']:.3f} ({_hours(one[kind]['median_delay_h'])})" for kind in KINDS]
             lines.append(f"| {seed} | {who} | {' | '.join(cells)} | {one['false_per_sensor_month']:.2f} |")
     return "\n".join(lines)
+
+
+def _hours(delay_h: float | None) -> str:
+    return "never" if delay_h is None else f"{delay_h:.0f} h"

@@ -11,8 +11,8 @@ from bench._emptyings import history
 from bench._judge import judge, shared
 from models.fill import FillModel
 from models.rows import Rows
-from service.evaluate_faults import time_of
 from service.evaluate_fill import evaluate_fill
+from service.train_until import time_of
 from simulation.parameters import DAY_S, QUARTER_S
 from simulation.table_files import write_table
 

@@ -10,8 +10,8 @@ import numpy as np
 from bench._judge import judge, shared
 from models.expectation import ExpectationModel
 from models.rows import Rows
-from service.evaluate_faults import time_of
 from service.evaluate_forecast import evaluate_forecast
+from service.train_until import time_of
 from simulation.table_files import write_table
 
 TRAIN_UNTIL = "2024-03-31"

@@ -1,6 +1,5 @@
 """`ronde evaluate faults`: alarms about sensors that count, from a file of hourly values."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -8,8 +7,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from city.errors import BadFile, BadInput
+from service.train_until import time_of
 
-SERIES = "SERIES (time, entity, value: one row an hour, a missing hour is a missing row)"
+SERIES = "SERIES (time, entity, value: one row an hour, stamped with its beginning; a missing hour is a missing row)"
 _HOUR_S = 3600.0
 
 
@@ -37,7 +37,11 @@ def faults_command(
 
 
 def evaluate_faults(data: Path, train_until_s: float, timezone: str) -> list[tuple[str, float, float | None, str]]:
-    """Return alarms that are known after `train_until_s`: entity, known at, over at (None = not yet), kind.
+    """Return alarms about hours after `train_until_s`: entity, start, end (None = not yet), kind.
+
+    The series is stamped with the beginnings of hours, and so are alarms: `start` is the hour whose value made the
+    fault known (for a spike the hour after it), `end` the hour whose value showed that it was over. Each is known when
+    that hour is, an hour after its stamp.
 
     What is said about a time follows from the hours up to then: a file that ends earlier gives the same alarms
     until its end.
@@ -45,7 +49,7 @@ def evaluate_faults(data: Path, train_until_s: float, timezone: str) -> list[tup
     Raises
     ------
     BadFile
-        The file is no such table, or has not an hourly time in it.
+        The file is no such table, or a time is not the beginning of an hour.
     BadInput
         There is no such time zone.
     """
@@ -68,6 +72,14 @@ def evaluate_faults(data: Path, train_until_s: float, timezone: str) -> list[tup
         raise BadFile(
             f"Row {int(bad[0]) + 1} has no time or no entity.", f"Give {SERIES}.", file=str(data), field="time"
         )
+    odd = np.flatnonzero(at_s % _HOUR_S)
+    if len(odd):
+        raise BadFile(
+            f"Row {int(odd[0]) + 1} is not at the beginning of an hour.",
+            f"Give {SERIES}.",
+            file=str(data),
+            field="time",
+        )
     if (value < 0).any() or np.isinf(value).any():
         row = int(np.flatnonzero((value < 0) | np.isinf(value))[0]) + 1
         raise BadFile(
@@ -82,21 +94,3 @@ def evaluate_faults(data: Path, train_until_s: float, timezone: str) -> list[tup
         for one in found
         if one.cleared_at_s is None and one.raised_at_s > train_until_s
     ]
-
-
-def time_of(text: str, option: str) -> float:
-    """Return the time (s since 1970 UTC) that an option names: a date is its first moment, no offset means UTC.
-
-    Raises
-    ------
-    BadInput
-        It is no date and no time.
-
-    >>> time_of("2024-02-29", "--train-until")
-    1709164800.0
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{option} {text!r} is no date.", "Write it as 2024-02-29.") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from city.errors import BadFile
-from service.evaluate_faults import time_of
+from service.train_until import time_of
 
 LEVELS = "LEVELS (time, entity, fill_ratio: one row a reading, about one a day and container)"
 _DAY_S = 86_400.0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from city.errors import BadFile, BadInput
-from service.evaluate_faults import time_of
+from service.train_until import time_of
 
 if TYPE_CHECKING:
     from models.rows import Floats
 
-SERIES = "SERIES (time, entity, value: one row an hour, a missing hour is a missing row)"
+SERIES = "SERIES (time, entity, value: one row an hour, stamped with its beginning; a missing hour is a missing row)"
 _HOUR_S = 3600.0
 _LONGEST_H = 168
 _LONGEST_S = 20 * 366 * 86_400.0

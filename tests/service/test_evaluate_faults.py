@@ -3,7 +3,8 @@ import pytest
 
 from city.errors import BadFile, BadInput, ExitCode
 from service.cli import main
-from service.evaluate_faults import evaluate_faults, time_of
+from service.evaluate_faults import evaluate_faults
+from service.train_until import time_of
 from simulation.table_files import read_table, write_table
 from tests.models.scenes import START_S
 from tests.models.test_series_faults import counts
@@ -62,6 +63,9 @@ def test_what_cannot_be_read_says_how_to_mend_it(tmp_path):
     write_table(tmp_path / "bad.csv", {"time": [START_S], "entity": ["a"], "value": [-3.0]}, times=("time",))
     with pytest.raises(BadFile, match="no count"):
         evaluate_faults(tmp_path / "bad.csv", 0.0, "UTC")
+    write_table(tmp_path / "odd.csv", {"time": [START_S + 600], "entity": ["a"], "value": [3.0]}, times=("time",))
+    with pytest.raises(BadFile, match="beginning of an hour"):
+        evaluate_faults(tmp_path / "odd.csv", 0.0, "UTC")
     with pytest.raises(BadInput, match="no time zone"):
         evaluate_faults(tmp_path / "bad.csv", 0.0, "Mars/Olympus")
     with pytest.raises(BadInput, match="no date"):
