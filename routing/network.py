@@ -239,14 +239,12 @@ class Network:
 
         The two directions of a street are one line. Properties: `name`, `speedKph`, `oneWay`.
         """
-        pairs = {(int(a), int(b)) for a, b in zip(self.edge_from, self.edge_to, strict=True)}
-        drawn: set[tuple[int, int]] = set()
+        # Two one-way streets may join the same nodes: only a street's own other direction is left out.
+        twin = self.kerbs.twin
         features = []
         for edge in range(self.n_edges):
-            a, b = int(self.edge_from[edge]), int(self.edge_to[edge])
-            if (b, a) in drawn:
+            if 0 <= twin[edge] < edge:
                 continue
-            drawn.add((a, b))
             features.append(
                 {
                     "type": "Feature",
@@ -257,7 +255,7 @@ class Network:
                     "properties": {
                         "name": str(self.edge_name[edge]),
                         "speedKph": round(float(self.edge_speed_kph[edge]), 1),
-                        "oneWay": (b, a) not in pairs,
+                        "oneWay": bool(twin[edge] < 0),
                     },
                 }
             )

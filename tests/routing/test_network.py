@@ -138,6 +138,23 @@ def test_the_base_map_draws_each_street_once() -> None:
     assert len(NETWORK.to_geojson()["features"]) == NETWORK.n_edges // 2
 
 
+def test_two_one_way_streets_between_the_same_corners_are_two_lines() -> None:
+    pair = Network(
+        [6.0, 6.001],
+        [53.0, 53.0],
+        [0, 1],
+        [1, 0],
+        [67.0, 140.0],
+        [30.0, 30.0],
+        shape_start=[0, 0, 1],
+        shape_lon=[6.0005],
+        shape_lat=[53.0006],
+    )
+    drawn = pair.to_geojson()["features"]
+    assert [feature["properties"]["oneWay"] for feature in drawn] == [True, True]
+    assert [len(feature["geometry"]["coordinates"]) for feature in drawn] == [2, 3]
+
+
 def test_an_edge_heads_where_its_last_bend_points() -> None:
     bent = small(shape_start=[0, 0, 0, 1], shape_lon=[6.002], shape_lat=[53.01])
     assert bent.edge_bearing_deg.round().tolist() == [90.0, 270.0, 180.0]
