@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from city.places import Approach
 from city.register import Register
-from models.aadt import aadt
+from models.aadt import SeasonalFactors, aadt, annualised, seasonal_factors
 from models.before_after import change
 from models.figures import Answer as Answered
 from models.figures import Figure, Refusal
@@ -41,6 +42,8 @@ from service.traffic_records import Counted, TrafficRecords
 _EPOCH = date(1970, 1, 1)
 _YEAR_DAYS = 366
 _CHANGE_DAYS = 56
+# So many places nearby are asked for a year of counts.
+_MOST_PLACES = 12
 _LEAST_WORKDAYS = 3
 
 
@@ -61,7 +64,10 @@ class TrafficViews:
         if id in self._register.junctions:
             line = self._line(id, now_s, year)
             found.append(line if isinstance(line, Refusal) else _called(mean_day(line), "mean day into the junction"))
-        found.append(aadt(hours))
+        average = aadt(hours)
+        found.append(average)
+        if isinstance(average, Refusal) and id in self._register.approaches:
+            found.append(self._from_short_count(id, hours, now_s, year))
         fine = quarters if quarters.n_days else hours
         for name, first, last in (("morning peak hour", 0.0, 12.0), ("evening peak hour", 12.0, 24.0)):
             peak, _ = peak_hour(fine, from_hour=first, until_hour=last)
@@ -216,6 +222,26 @@ class TrafficViews:
         if isinstance(line, Refusal):
             return Refusal("mean day into the junction", "approaches with counts", line.has, line.needs)
         return line
+
+    def _from_short_count(self, id: str, short: Volumes, now_s: float, year: int | None) -> Answered:
+        """Return a short count made annual with the seasons of the nearest place that has a year of counts."""
+        here = self._register.junctions[self._register.approaches[id].junction]
+        shrink = np.cos(np.radians(here.lat))
+
+        def away(other: Approach) -> float:
+            there = self._register.junctions[other.junction]
+            return float(np.hypot((there.lon - here.lon) * shrink, there.lat - here.lat))
+
+        others = sorted((one for one in self._register.approaches.values() if one.id != id), key=away)
+        for other in others[:_MOST_PLACES]:
+            factors = seasonal_factors(_cut(self._records.counted(other.id, now_s).hours, year))
+            if isinstance(factors, SeasonalFactors):
+                found = annualised(short, factors)
+                if isinstance(found, Refusal):
+                    return found
+                notes = (*found.notes, f"The seasons are those of {other.name} ({other.id}).")
+                return Figure(**{**vars(found), "notes": notes})
+        return Refusal("AADT from a short count", "places nearby with a whole year of counts", 0, 1)
 
     def _direction(self, id: str, year: int | None) -> Answered:
         """Return D where both directions of one road are counted: opposite approaches of a junction are two roads."""

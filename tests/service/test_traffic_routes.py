@@ -85,6 +85,24 @@ def test_a_junctions_figures_are_those_of_its_approaches_together(counted):
     assert figures["mean day into the junction"]["value"] == pytest.approx(arms, rel=0.02)
 
 
+def test_a_short_count_becomes_annual_with_the_seasons_of_a_place_nearby_that_counts_all_year(tmp_path, counted):
+    city = open_city(tmp_path, days=365, lost=range(24 * 12, 24 * 365))
+    with runtime_of(settings_for(city)) as runtime, client_of(runtime) as client:
+        figures, _ = by_name(client, "arm-1")
+    city.close()
+    assert figures["AADT"]["kind"] == "refusal"
+    short = figures["AADT from a short count"]
+    whole = by_name(counted, "arm-1")[0]
+    assert short["low"] < whole["AADT"]["value"] < short["high"]
+    assert short["value"] == pytest.approx(whole["AADT"]["value"], rel=0.05)
+    assert any("(arm-0)" in one for one in short["notes"])
+    assert "AADT from a short count" not in whole
+
+
+def test_a_short_count_without_a_year_of_counts_nearby_is_refused(young):
+    assert "places nearby with a whole year" in by_name(young, "arm-0")[0]["AADT from a short count"]["text"]
+
+
 def test_a_calendar_year_can_be_asked_for(counted):
     _, found = by_name(counted, "arm-0", year=2026)
     assert found["period"]["firstDay"] == "2026-01-01"
