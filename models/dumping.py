@@ -272,15 +272,17 @@ class DumpingModel:
         cause: Floats,
         findings: list[Finding],
     ) -> None:
-        for one in e[~beside]:
-            self._level_reader.cleared(s, self._slots_of(int(one)))
         report = np.isnan(cause)
+        is_now = report | np.isfinite(s.raised_at_s[e])
+        for one in e[~beside & is_now]:
+            self._level_reader.cleared(s, self._slots_of(int(one)))
         seen = self._is_seen(s, e, at_s)
         weigh_report(self.parameters, s, e[report], beside[report], seen[report])
         for i, at, there, code in zip(*(one[~report] for one in (e, at_s, beside, cause)), strict=True):
             place = int(np.clip(code, 0, len(DUMPING_CAUSES) - 1))
-            settle(s, int(i), place, bool(there))
-            if np.isfinite(s.raised_at_s[i]):
+            is_open = bool(np.isfinite(s.raised_at_s[i]))
+            settle(s, int(i), place, bool(there), is_open=is_open)
+            if is_open:
                 s.cause[i] = place
                 if not there:
                     self._clear(s, np.array([i]), np.array([at]), "An officer saw no waste there.", findings)

@@ -78,11 +78,19 @@ def weigh_report(p: DumpingParameters, s: DumpingState, e: Integers, beside: Boo
     s.belief[e] = belief / belief.sum(axis=2).sum(axis=1)[:, None, None]
 
 
-def settle(s: DumpingState, cluster: int, cause: int, beside: bool) -> None:
-    """Take an officer's word: waste lies there for this cause (a place in `DUMPING_CAUSES`), or none does."""
+def settle(s: DumpingState, cluster: int, cause: int, beside: bool, *, is_open: bool) -> None:
+    """Take an officer's word: waste lies there for this cause (a place in `DUMPING_CAUSES`), or none does.
+
+    About a finding that is over (not `is_open`) it teaches what comes of findings at the site, and says nothing of now.
+    """
     belief = s.belief[cluster].astype(np.float64)
     if beside:
         s.said[cluster, cause] += 1.0
+    else:
+        s.dismissed[cluster] += 1.0
+    if not is_open:
+        return
+    if beside:
         weights = belief.copy()
         weights[0] = 0.0
         group = cause_group(DUMPING_CAUSES[cause])
@@ -95,7 +103,6 @@ def settle(s: DumpingState, cluster: int, cause: int, beside: bool) -> None:
         nothing[0, 0] = 1.0
         s.belief[cluster] = _OFFICERS_ARE_RIGHT * weights / weights.sum() + (1 - _OFFICERS_ARE_RIGHT) * nothing
         return
-    s.dismissed[cluster] += 1.0
     # What stood there meanwhile was no waste: clutter, and from now on a part of the site.
     lasted_s = float(np.nan_to_num(s.frame_at_s[cluster] - s.raised_at_s[cluster]))
     frames = max(lasted_s, 3600.0) / 900.0

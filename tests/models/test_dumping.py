@@ -304,6 +304,16 @@ def test_an_officers_word_settles_it_and_names_the_cause() -> None:
     assert again == [], "what stands there was said to be no waste"
 
 
+@pytest.mark.parametrize("there", [0, 1])
+def test_an_officers_word_about_what_is_over_says_nothing_of_now(there: int) -> None:
+    model = DumpingModel(["a"])
+    state, _ = model.update(model.initial_state(), frames([0, 0, 3, 3, 3, 3] + [0] * 80))
+    state, found = model.update(state, report(21.6, there, "bulky"))
+    assert found == []
+    _, later = model.update(state, frames([0.0] * 8, START_S + 21.75 * 3600))
+    assert later == []
+
+
 def test_causes_that_people_confirm_are_expected_next_time() -> None:
     model = DumpingModel(["a"])
     state = model.initial_state()
