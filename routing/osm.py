@@ -17,7 +17,7 @@ from routing.osm_tags import blocks, direction, may_enter, speed_kph
 from routing.truck_limits import limits_of
 
 # Counts up when the same extract is read in another way: what was made before is then out of date.
-READER = 3
+READER = 4
 
 _SUFFIXES = ".osm.pbf, .osm, .osm.bz2 or .osm.gz"
 _FIX = f"Give an OpenStreetMap extract ({_SUFFIXES}), for instance one of a city cut out with 'osmium extract'."

@@ -87,6 +87,8 @@ def read_zones(path: Path) -> list[Zone]:
             hours = [float(feature["properties"][name]) for name in ("opensHour", "closesHour")]
             if len(ring) < 3 or not all(0.0 <= one <= 24.0 for one in hours):
                 raise ValueError("it has no corners or no hours")
+            if hours[0] == hours[1]:
+                raise ValueError("it opens and closes at the same hour")
         except (ValueError, LookupError, TypeError) as error:
             raise BadFile(f"Area {number} is none ({error}).", fix, file=str(path)) from None
         zones.append(Zone([lon for lon, _ in ring], [lat for _, lat in ring], *hours))

@@ -73,6 +73,7 @@ def test_streets_of_a_zone_are_open_at_its_hours_and_another_zone_is_read_again(
         {"coordinates": [["a", "b", "c"]]},
         {"opensHour": 25},
         {"closesHour": None},
+        {"opensHour": 11, "closesHour": 11},
     ],
 )
 def test_an_area_that_is_none_is_named_with_the_fix(tmp_path: Path, changes: dict[str, object]) -> None:
