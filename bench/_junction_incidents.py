@@ -19,7 +19,8 @@ from service.evaluate_incidents import DAY_MINUTES, Alarm, Junctions, evaluate_i
 from simulation.table_files import write_table
 
 Floats = npt.NDArray[np.float64]
-# Networks that taught nothing and set nothing. Made here when their folders are not there.
+# Networks that taught nothing; made here when their folders are not there. Earlier figures of `unseen` were known when
+# the thresholds were last set, those of `district` were not.
 NEVER_SEEN = {name: Path(f"build/junctions-{name}") for name in ("unseen", "district")}
 # Set by hand and not searched for: better settings of these three may exist.
 _OCCUPANCY, _CALIFORNIA, _PROFILE_Z = 0.85, (0.5, 0.5, 0.5), 12.0
