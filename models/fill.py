@@ -9,6 +9,7 @@ from scipy.special import gammaincc, ndtr
 
 from city.errors import BadInput
 from city.findings import Evidence, Finding, finding_id
+from city.quantities import DEPOSIT_L
 from models.contract import index_of
 from models.fill_evidence import measured, seen_level
 from models.fill_pace import HOURS_OF_WEEK, add_to_hours, pace_of_week, paced_s
@@ -20,7 +21,6 @@ DAY_S = 86_400.0
 # Litres per deposit are triangular(10, 30, 60): mean 33.3, and E[d^2] / E[d] = 36.5 litres. The volume of a Poisson
 # number of deposits with mean m litres therefore has the variance 36.5 m; that of a counted number varies by .31 each.
 DEPOSIT_DISPERSION_L = 36.5
-DEPOSIT_L = 33.3
 DEPOSIT_SPREAD = 0.31
 Z_80 = 1.2816
 # What is known of a container of which only lid openings were ever heard: nothing, so any level is as likely.

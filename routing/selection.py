@@ -9,13 +9,12 @@ from typing import NamedTuple
 from city.errors import BadInput
 from city.places import Container
 from city.plans import Job
+from city.quantities import DEPOSIT_L
 from city.register import Register
 from routing.service_time import service_s
 
 # Waste as it lies in a container, kg/m³. Residual 40..70 is measured; the others are usual planning figures.
 DENSITY_KG_M3 = {"residual": 55.0, "organic": 250.0, "paper": 60.0, "glass": 300.0, "textile": 90.0}
-# Litres that a person throws in at once, mean of a pilot over 473 emptyings.
-DEPOSIT_L = 33.4
 
 
 class Outlook(NamedTuple):
