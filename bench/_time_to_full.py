@@ -10,7 +10,6 @@ import numpy as np
 from bench._emptyings import history
 from bench._judge import judge, shared
 from models.fill import FillModel
-from models.rows import Rows
 from service.evaluate_fill import evaluate_fill
 from service.train_until import time_of
 from simulation.parameters import DAY_S, QUARTER_S
@@ -85,15 +84,8 @@ def simulated(seeds: tuple[int, ...], clusters: int, days: int) -> dict[str, Any
         state, rows, start = model.initial_state(), city.on_change, 0
         for at_s, level in zip(city.mornings_s, city.level, strict=True):
             end = int(np.searchsorted(rows.at_s, at_s, "right"))
-            part = Rows.of_columns(
-                at_s,
-                rows.entity[start:end],
-                rows.at_s[start:end],
-                {name: column[start:end] for name, column in rows.values.items()},
-                rows.interval_s[start:end],
-            )
+            state, _ = model.update(state, rows.part(slice(start, end), at_s))
             start = end
-            state, _ = model.update(state, part)
             if at_s < city.mornings_s[0] + 4 * DAY_S:
                 continue
             ahead = model.forecast(state, [at_s + _AHEAD_D * DAY_S], full_at=_FULL)

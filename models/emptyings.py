@@ -1,6 +1,6 @@
 """Emptyings that levels show, matched with those that crews say they did."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -69,17 +69,7 @@ class MatchedEmptyings(NamedTuple):
 
 def seen_emptyings(model: FillModel, rows: Rows) -> Emptyings:
     """Return the emptyings that the levels alone show; what crews and citizens say is withheld from the model."""
-    told_by_sensor = ~rows.is_visit & ~rows.is_report
-    alone = replace(
-        rows,
-        entity=rows.entity[told_by_sensor],
-        at_s=rows.at_s[told_by_sensor],
-        interval_s=rows.interval_s[told_by_sensor],
-        values={name: column[told_by_sensor] for name, column in rows.values.items()},
-        is_visit=rows.is_visit[told_by_sensor],
-        is_report=rows.is_report[told_by_sensor],
-        is_suspect=rows.is_suspect[told_by_sensor],
-    )
+    alone = rows.part(~rows.is_visit & ~rows.is_report)
     _, found = model.update(model.initial_state(), alone)
     falls = [(one.evidence[0].at_s, model.index[one.entity]) for one in found if one.kind == "emptied"]
     falls.sort()

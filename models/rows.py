@@ -148,6 +148,19 @@ class Rows:
             return self.values[quantity]
         return np.full(len(self), np.nan)
 
+    def part(self, which: Integers | Booleans | slice, now_s: float | None = None) -> "Rows":
+        """Return some of the rows, in the order of time; asked at the same time, or at `now_s`."""
+        return Rows(
+            now_s=self.now_s if now_s is None else now_s,
+            entity=self.entity[which],
+            at_s=self.at_s[which],
+            interval_s=self.interval_s[which],
+            values={name: column[which] for name, column in self.values.items()},
+            is_visit=self.is_visit[which],
+            is_report=self.is_report[which],
+            is_suspect=self.is_suspect[which],
+        )
+
     def waves(self, key: Integers | None = None) -> Iterator[Integers]:
         """Yield indices of rows, ``(k,)``, in waves that hold at most one row of each entity.
 

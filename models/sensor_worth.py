@@ -185,7 +185,7 @@ def _decisions(model: FillModel, rows: Rows, times: Floats, p: WorthParameters) 
     start = 0
     for k, at in enumerate(times):
         end = int(np.searchsorted(rows.at_s, at, "right"))
-        state, _ = model.update(state, _slice(rows, start, end, float(at)))
+        state, _ = model.update(state, rows.part(slice(start, end), float(at)))
         start = end
         ahead = model.forecast(state, [at + p.until_next_s], full_at=p.full_ratio)
         said[:, k] = ahead.overflow_probability[:, 0]
@@ -218,16 +218,3 @@ def _outcomes(
             heard = bool(within.any()) and at_s[within][-1] >= next_s - 0.5 * p.every_s
             judged[i, k] = full[i, k] or (until == next_s and heard)
     return full, judged
-
-
-def _slice(rows: Rows, start: int, end: int, now_s: float) -> Rows:
-    return Rows(
-        now_s=now_s,
-        entity=rows.entity[start:end],
-        at_s=rows.at_s[start:end],
-        interval_s=rows.interval_s[start:end],
-        values={name: column[start:end] for name, column in rows.values.items()},
-        is_visit=rows.is_visit[start:end],
-        is_report=rows.is_report[start:end],
-        is_suspect=rows.is_suspect[start:end],
-    )

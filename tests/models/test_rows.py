@@ -66,3 +66,13 @@ def test_columns_out_of_order_are_refused() -> None:
     n = np.zeros(2)
     with pytest.raises(BadInput, match="order"):
         Rows(3.0, np.array([0, 0]), np.array([2.0, 1.0]), n, {}, n.astype(bool), n.astype(bool), n.astype(bool))
+
+
+def test_a_part_keeps_every_column_of_its_rows() -> None:
+    rows = Rows.of_columns(9.0, [0, 1, 0], [1.0, 2.0, 3.0], {"fill_ratio": [0.1, 0.2, 0.3]}, 5.0, [True, False, False])
+    for which in (slice(1, 3), np.array([1, 2]), np.array([False, True, True])):
+        part = rows.part(which, 4.0)
+        assert (part.now_s, part.entity.tolist(), part.at_s.tolist()) == (4.0, [1, 0], [2.0, 3.0])
+        assert part.value("fill_ratio").tolist() == [0.2, 0.3]
+        assert (part.interval_s.tolist(), part.is_visit.tolist()) == ([5.0, 5.0], [False, False])
+    assert rows.part(slice(0, 0)).now_s == 9.0
