@@ -10,10 +10,13 @@ import numpy.typing as npt
 from city.errors import BadInput
 from city.findings import Evidence, Finding, finding_id
 from models.contract import index_of
+from models.local_days import LocalDays
 from models.parameters import check_finite_and_positive, per_entity
 from models.rows import Booleans, Floats, Integers, Rows
 
 HOURS = 24
+# Working days, and days off.
+KINDS = 2
 HOUR_S = 3600.0
 # Lower bounds of the speed ratio for free, dense and slow traffic; below the last one it is jammed.
 LEVEL_BOUNDS = (0.67, 0.50, 0.30)
@@ -78,7 +81,7 @@ class CongestionState(NamedTuple):
 
     `occupancy`, `speed_kph` (smoothed), `flow` (usual vehicles/s, known
     for `flow_for_s`) and `missing` (evidence that the flow
-    is gone) are of now; ``(n, HOURS)`` `usual_occupancy` and `usual_ratio` of that hour of the day (UTC).
+    is gone) are of now; ``(n, KINDS * HOURS)`` `usual_occupancy` and `usual_ratio` of that kind of day and local hour.
     """
 
     now_s: Floats
@@ -143,6 +146,8 @@ class CongestionModel:
         Ids of the approaches.
     free_speed_kph
         ``(n,)``; NaN or left out = the parameter's, until the detector has taught it.
+    local_days
+        The clock that people live by, for what is usual; None = UTC.
 
     References
     ----------
@@ -157,10 +162,12 @@ class CongestionModel:
         parameters: CongestionParameters | None = None,
         *,
         free_speed_kph: npt.ArrayLike | None = None,
+        local_days: LocalDays | None = None,
     ) -> None:
         self.entities = tuple(entities)
         self.index: Mapping[str, int] = index_of(self.entities)
         self.parameters = parameters or CongestionParameters()
+        self.local_days = local_days or LocalDays()
         self._given_kph = per_entity(
             free_speed_kph, self.parameters.free_speed_kph, len(self.entities), "free_speed_kph"
         )
@@ -180,8 +187,8 @@ class CongestionModel:
             flow=never,
             flow_for_s=zero,
             missing=zero,
-            usual_occupancy=np.full((n, HOURS), np.nan),
-            usual_ratio=np.full((n, HOURS), np.nan),
+            usual_occupancy=np.full((n, KINDS * HOURS), np.nan),
+            usual_ratio=np.full((n, KINDS * HOURS), np.nan),
             level=np.full(n, -1.0),
             level_since_s=never,
             bad_since_s=never,
@@ -259,9 +266,15 @@ class CongestionModel:
 
         ratio = self._ratio(s, e)
         self._levels(s, e, at_s, ratio)
-        hour = (at_s // HOUR_S % HOURS).astype(np.int64)
-        usual_ratio = np.nan_to_num(s.usual_ratio[e, hour], nan=1.0)
-        usual_occupancy = np.nan_to_num(s.usual_occupancy[e, hour], nan=0.05)
+        kind, local_h = self.local_days.of(at_s)
+        hour = kind * HOURS + np.minimum(local_h.astype(np.int64), HOURS - 1)
+        # Before the first free day of its own, an hour is judged by the working days', and the other way round.
+        other = (hour + HOURS) % (KINDS * HOURS)
+        usual_ratio, usual_occupancy = (
+            np.where(np.isnan(one[e, hour]), one[e, other], one[e, hour]) for one in (s.usual_ratio, s.usual_occupancy)
+        )
+        usual_ratio = np.nan_to_num(usual_ratio, nan=1.0)
+        usual_occupancy = np.nan_to_num(usual_occupancy, nan=0.05)
         covered = (s.occupancy[e] > p.high_occupancy) & (s.occupancy[e] > usual_occupancy + p.over_usual_occupancy)
         slow = covered & (ratio < p.slow_ratio) & (ratio < p.slow_share_of_usual * usual_ratio)
         silent = at_s - s.speed_at_s[e] >= 2 * length_s

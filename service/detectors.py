@@ -76,10 +76,12 @@ class Detectors:
         )
         self._dumping = DumpingModel(list(register.clusters), members={one.id: one.cluster for one in containers})
         approaches = list(register.approaches.values())
-        self._congestion = CongestionModel(
-            [one.id for one in approaches], free_speed_kph=[one.free_speed_kph for one in approaches]
-        )
         self.local_days = LocalDays.of_country(register.timezone)
+        self._congestion = CongestionModel(
+            [one.id for one in approaches],
+            free_speed_kph=[one.free_speed_kph for one in approaches],
+            local_days=self.local_days,
+        )
         self._incidents = IncidentModel([one.id for one in approaches], local_days=self.local_days)
         watched = {one.entity for one in register.installations if one.valid_until_s is None}
         sensed = watched - set(register.trucks)

@@ -1,9 +1,13 @@
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
 from city.errors import BadInput
 from city.findings import Finding
 from models.congestion import CongestionModel, CongestionParameters
+from models.local_days import LocalDays
 from models.rows import Rows
 from tests.models.contract import ModelContract
 from tests.models.scenes import START_S, approaches
@@ -126,6 +130,27 @@ def test_a_jam_whose_detector_falls_silent_ends_unknown() -> None:
     assert len(found) == 1
     _, found = model.update(state, Rows.of_columns(START_S + 4 * 3600, np.array([], int), [], {}))
     assert [f.cleared_at_s for f in found] == [START_S + 55 * 60 + 1800]
+
+
+def test_what_is_usual_is_learnt_by_the_clock_on_the_wall_and_apart_for_days_off() -> None:
+    """Every working day is slow from 8 to 9; on the Sunday between, the clocks go forward, and Monday is a holiday."""
+    zone = ZoneInfo("Europe/Amsterdam")
+    clock = LocalDays("Europe/Amsterdam", [date(2026, 3, 30)])
+    start_s = datetime(2026, 3, 26, tzinfo=zone).timestamp()
+    at_s = start_s + 300.0 * np.arange(1, 6 * 288)
+    local = [datetime.fromtimestamp(at, zone) for at in at_s]
+    busy = np.array([one.hour == 8 and one.weekday() in (1, 3, 4) for one in local])
+    values = {
+        "vehicle_count": np.full(len(at_s), 20.0),
+        "occupancy_ratio": np.full(len(at_s), 0.1),
+        "speed_kph": np.where(busy, 30.0, 48.0),
+    }
+    model = CongestionModel(["a"], free_speed_kph=[50.0], local_days=clock)
+    rows = Rows.of_columns(float(at_s[-1]), np.zeros(len(at_s), int), at_s, values, 300.0)
+    usual = model.update(model.initial_state(), rows)[0].usual_ratio[0].reshape(2, 24)
+    assert usual[0, 8] < 0.75
+    assert (np.delete(usual[0], [8, 9]) > 0.9).all()
+    assert (usual[1] > 0.9).all()
 
 
 @pytest.mark.parametrize("bad", [{"missing_share": 1.0}, {"smoothing_s": 0}, {"slow_ratio": float("nan")}])
