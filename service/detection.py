@@ -130,8 +130,7 @@ class DetectionLoop:
     def _tick(self) -> bool:
         taken = self._take(CATCH_UP_ENTRIES)
         if not taken:
-            now_s = self._clock.now_s()
-            self._note(self._detectors.feed(self._decisions_until(now_s), now_s))
+            self._feed_decisions(self._clock.now_s())
         written, fault = self._write_down()
         self._show(written, self._reader.count(), ready=True)
         self.fault = fault
@@ -141,15 +140,25 @@ class DetectionLoop:
         entries = self._reader.read(self._position, limit)
         if not entries:
             return 0
-        self._position += len(entries)
         first = 0
         for last, entry in enumerate(entries):
             if self._decisions and self._decisions[0].at_s < entry.received_at_s:
                 self._feed(entries[first:last])
-                self._note(self._detectors.feed(self._decisions_until(entry.received_at_s), entry.received_at_s))
+                self._feed_decisions(entry.received_at_s)
                 first = last
         self._feed(entries[first:])
         return len(entries)
+
+    def _feed_decisions(self, at_s: float) -> None:
+        decisions = self._decisions_until(at_s)
+        try:
+            self._note(self._detectors.feed(decisions, at_s))
+        except Exception as error:
+            if not decisions:
+                raise
+            self.skipped += 1
+            self.skipped_because = str(error) or type(error).__name__
+            logger.exception("%d decisions are left out of detection.", len(decisions))
 
     def _decisions_until(self, at_s: float) -> list[Row]:
         due = []
@@ -160,6 +169,7 @@ class DetectionLoop:
     def _feed(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
+        self._position = entries[-1].position + 1
         rows: list[Row] = []
         for entry in entries:
             rows += rows_of(entry, self._register)

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from city.findings import Incident, cause_group
+from city.findings import Finding, Incident, cause_group
 from city.register import Register
+from models.duplicates import same_incident
 from models.hot_spots import hot_spots
 from service.container_answers import HotHour, HotSpotAnswer, HotSpotList
 from service.sentences import place_name
@@ -39,6 +40,8 @@ def hot_spot_list(
         and one.status != "dismissed"
         and cause_group(one.cause) != "overflow"
     ]
+    # The same waste seen at neighbouring clusters was dumped once.
+    counted = [counted[group[0]] for group in same_incident([_finding(one) for one in counted], _positions(register))]
     began = [datetime.fromtimestamp(one.raised_at_s, timezone) for one in counted]
     watched_s = [max(0.0, now_s - watched_since_s.get(one, now_s)) for one in clusters]
     found = hot_spots(
@@ -70,3 +73,14 @@ def hot_spot_list(
 def _hour_text(hour_of_week: int) -> str:
     day, hour = divmod(hour_of_week, 24)
     return f"{_DAYS[day]} {hour:02d}:00 to {(hour + 1) % 24:02d}:00"
+
+
+def _positions(register: Register) -> dict[str, tuple[float, float]]:
+    return {one.id: (one.lon, one.lat) for one in register.clusters.values()}
+
+
+def _finding(one: Incident) -> Finding:
+    return Finding(
+        one.id, one.kind, one.entity, one.raised_at_s, one.cause, one.probability, one.severity,
+        cleared_at_s=one.cleared_at_s,
+    )  # fmt: skip

@@ -65,6 +65,8 @@ class HistoryInflow:
                 a, b = int(at[k] // QUARTER_S) - self.first, int(at[k + 1] // QUARTER_S) - self.first
                 if b > a:
                     rate[a:b, i] = rise / (b - a)
+                elif a > 0 and np.isfinite(rate[a - 1, i]):
+                    rate[a - 1, i] += rise
         known = np.isfinite(rate)
         if not known.any():
             raise BadInput("No container has two readings less than two days apart.", "Give a longer history.")

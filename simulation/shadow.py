@@ -279,7 +279,8 @@ class _Life:
         self._plan = plan_day(problem, 60.0, seed=self._seed + day.toordinal(), iterations=self._iterations)
         must = {job.id for job in jobs if job.must}
         self._left_out = sum(one.job in must for one in self._plan.unserved)
-        self._due = sorted(
+        # Who is late from yesterday still empties what is on the round.
+        self._due += sorted(
             (stop.arrive_s + 60.0 * (i + 2), self._index[container])
             for one in self._plan.rounds
             for stop in one.stops
