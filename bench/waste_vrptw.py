@@ -2,15 +2,22 @@
 
 import argparse
 import json
+import math
 import os
+import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench._kim import check_routes, problem_of, read_instance, routes_of
 from city.errors import ExitCode, RondeError
 from routing.fleet_size import plan_with_fleet
+
+# Of CPU, for reading, building and judging on a slow core.
+_BUILDING_S = 30.0
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +36,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     _one_core()
     try:
-        figures = solve(options.instance, options.seconds, options.solution, options.seed, options.cpu)
+        with _bounded_cpu(options.seconds):
+            figures = solve(options.instance, options.seconds, options.solution, options.seed, options.cpu)
     except RondeError as error:
         print(error, file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -63,6 +71,18 @@ def solve(path: Path, seconds: float, solution: Path, seed: int = 0, cpu: bool =
         "seconds": round(took_s, 2),
         "clock": "process CPU" if cpu else "wall",
     }
+
+
+@contextmanager
+def _bounded_cpu(seconds: float) -> Iterator[None]:
+    """End the process when it works far longer than it was asked to: one call of the solver cannot be interrupted."""
+    before, most = resource.getrlimit(resource.RLIMIT_CPU)
+    ends_s = math.ceil(time.process_time() + 2 * seconds + _BUILDING_S)
+    resource.setrlimit(resource.RLIMIT_CPU, (ends_s if most < 0 else min(ends_s, most), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (before, most))
 
 
 def _one_core() -> None:
