@@ -115,13 +115,6 @@ class DumpingModel:
         findings.sort(key=lambda f: f.raised_at_s if f.cleared_at_s is None else f.cleared_at_s)
         return s, findings
 
-    def probability(self, state: DumpingState) -> Floats:
-        """Return the probability that waste lies beside each cluster, ``(n,)``, as of its last row.
-
-        Where no camera looks (see `observable`) it is the probability of overflow alone.
-        """
-        return self._there(state, np.arange(len(self.entities)), state.heard_at_s)
-
     def observable(self, state: DumpingState) -> Booleans:
         """Return where dumping can be seen at all, ``(n,)``: where a camera spoke lately."""
         watched: Booleans = state.now_s - state.camera_at_s <= self.parameters.camera_lost_s

@@ -239,10 +239,6 @@ class FillModel:
             probability[:, back],
         )
 
-    def rate_per_day(self, state: FillState) -> Floats:
-        """Return the fill gained per day of every container, ``(n,)``, shrunk to the fleet's."""
-        return self._of_fleet(state)[0] * DAY_S
-
     def _of_fleet(self, state: FillState) -> tuple[Floats, Floats, Floats]:
         """Return rate, its variance, and variance per fill gained: each container's own, shrunk to the fleet's."""
         p = self.parameters

