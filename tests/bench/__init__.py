@@ -1,1 +1,1 @@
-"""Tests of routing."""
+"""Tests of benchmarks."""
