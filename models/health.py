@@ -15,6 +15,10 @@ from models.rows import Floats, Integers, Rows
 # What varies whenever a sensor lives. Counts are not in it: they repeat honestly, above all at night.
 _LIVELY = ("fill_ratio", "occupancy_ratio", "speed_kph")
 
+# What the word of a sensor is worth while it is so: what is silent says nothing, and a value that cannot be is rarer
+# than one that stands still.
+WORTH: Mapping[FindingKind, float] = {"silent": 0.0, "stuck": 0.1, "implausible": 0.3}
+
 
 @dataclass(frozen=True)
 class HealthParameters:
@@ -121,12 +125,10 @@ class HealthModel:
         )
 
     def quality(self, state: HealthState) -> Floats:
-        """Return what each sensor's word is worth, ``(n,)``: 1 = nothing is known against it, 0 = nothing.
-
-        What is silent says nothing; a stuck value or impossible ones are not to be trusted.
-        """
-        ill = np.isfinite(state.silent_at_s) | np.isfinite(state.stuck_at_s) | np.isfinite(state.implausible_at_s)
-        return np.where(ill, 0.0, 1.0)
+        """Return what each sensor's word is worth, ``(n,)``: 1 = nothing is known against it, else as in `WORTH`."""
+        since = {"silent": state.silent_at_s, "stuck": state.stuck_at_s, "implausible": state.implausible_at_s}
+        worth = [np.where(np.isfinite(since[kind]), share, 1.0) for kind, share in WORTH.items()]
+        return np.asarray(np.min(worth, axis=0), np.float64)
 
     def update(self, state: HealthState, rows: Rows) -> tuple[HealthState, list[Finding]]:
         """Return the state after `rows` and at their `now_s`, and what begins or ends."""

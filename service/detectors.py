@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from city.findings import JAM_KINDS, Finding
+from city.findings import JAM_KINDS, Finding, FindingKind
 from city.readings import ReadingKind, Row
 from city.register import Register
 from models.congestion import CongestionModel
@@ -15,7 +15,7 @@ from models.dumping import DumpingModel
 from models.fill import FillModel
 from models.fill_health import FillHealthModel
 from models.fleet_silence import FleetSilenceModel, fleet_of
-from models.health import HealthModel, HealthParameters
+from models.health import WORTH, HealthModel, HealthParameters
 from models.incidents import IncidentModel
 from models.local_days import LocalDays
 from models.rows import Booleans, Floats, Rows
@@ -48,8 +48,8 @@ URGENT_FILL_RATIO = 0.95
 WATCH_PROBABILITY = 0.5
 # Of such a sensor nothing is believed: what is planned rests on the forecast.
 _SICK = frozenset({"silent", "stuck", "implausible", "blocked", "tilt"})
-# What the word of a sensor is worth beside what `FillHealthModel.quality` knows of.
-_WORTH = {"stuck": 0.1, "implausible": 0.3}
+# Silence casts no doubt on what was told before it: the forecast's interval grows by itself.
+_DOUBTFUL = {kind: worth for kind, worth in WORTH.items() if kind != "silent"}
 # A level that nothing vouches for may be wrong by this (standard deviation, ratio of the usable volume).
 DOUBT_SD = 0.3
 # That a counter says one value over and over is found within minutes by another model.
@@ -181,14 +181,14 @@ class Detectors:
             return rows
         return replace(rows, values={**rows.values, "fill_ratio": told})
 
-    def _quality(self) -> Floats:
+    def _quality(self, worth: Mapping[FindingKind, float] = WORTH) -> Floats:
         """Return what the word of each container's sensor is worth, ``(n,)``: 1 = all, 0 = nothing, NaN = no sensor."""
         quality = np.where(self._is_sensed, 1.0, np.nan)
         own = self._container_sensors
         quality[[self._fill.index[one] for one in own.entities]] = own.quality(self._container_sensors_state)
         for one in list(self._active.values()):
-            if one.kind in _WORTH and (i := self._fill.index.get(one.entity, -1)) >= 0:
-                quality[i] = min(quality[i], _WORTH[one.kind])
+            if one.kind in worth and (i := self._fill.index.get(one.entity, -1)) >= 0:
+                quality[i] = min(quality[i], worth[one.kind])
         return quality
 
     def _fleet_silence(self, active: Iterable[Finding]) -> FleetSilence | None:
@@ -233,7 +233,7 @@ class Detectors:
         state = self._fill_state
         if not np.isfinite(state.at_s[i]) or not len(at_s):
             return []
-        forecast = self._fill.forecast(state, at_s, doubt_sd=_doubt_sd(self._quality()))
+        forecast = self._fill.forecast(state, at_s, doubt_sd=_doubt_sd(self._quality(_DOUBTFUL)))
         return [
             (float(level), float(low), float(high))
             for level, low, high in zip(forecast.level[i], forecast.low[i], forecast.high[i], strict=True)
@@ -282,7 +282,7 @@ class Detectors:
         state = self._fill_state
         until_s = next_visit_s(now_s, self._planning, self._timezone)
         quality = self._quality()
-        doubt_sd = DOUBT_SD * (1.0 - np.nan_to_num(quality, nan=1.0))
+        doubt_sd = _doubt_sd(self._quality(_DOUBTFUL))
         forecast = self._fill.forecast(state, [now_s], doubt_sd=doubt_sd)
         level = forecast.level[:, 0]
         overflow, spill = expected_spill(self._fill, state, until_s, doubt_sd=doubt_sd)

@@ -3,7 +3,7 @@ import pytest
 
 from city.errors import BadInput
 from city.findings import Finding
-from models.health import HealthModel, HealthParameters
+from models.health import WORTH, HealthModel, HealthParameters
 from models.rows import Rows
 from tests.models.contract import ModelContract
 from tests.models.scenes import DAY_S, START_S, approaches
@@ -113,11 +113,11 @@ def test_a_stuck_sensor_with_exact_heartbeats_is_seen_and_an_unused_container_is
     assert len(kinds) <= 3
 
 
-def test_quality_is_nothing_while_a_sensor_is_sick_and_whole_again_after_it() -> None:
+def test_quality_is_next_to_nothing_while_a_sensor_is_sick_and_whole_again_after_it() -> None:
     model = HealthModel(["a", "b"])
     hours = [float(h) for h in range(0, 49, 6)]
     state, _ = model.update(model.initial_state(), fills(hours, [0.37] * 9))
-    assert model.quality(state).tolist() == [0.0, 1.0]
+    assert model.quality(state).tolist() == [WORTH["stuck"], 1.0]
     state, _ = model.update(state, fills([54.0], [0.4]))
     assert model.quality(state).tolist() == [1.0, 1.0]
 
