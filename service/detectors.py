@@ -49,7 +49,7 @@ WATCH_PROBABILITY = 0.5
 # Of such a sensor nothing is believed: what is planned rests on the forecast.
 _SICK = frozenset({"silent", "stuck", "implausible", "blocked", "tilt"})
 # Silence casts no doubt on what was told before it: the forecast's interval grows by itself.
-_DOUBTFUL = {kind: worth for kind, worth in WORTH.items() if kind != "silent"}
+_DOUBTFUL: Mapping[FindingKind, float] = {kind: worth for kind, worth in WORTH.items() if kind != "silent"}
 # A level that nothing vouches for may be wrong by this (standard deviation, ratio of the usable volume).
 DOUBT_SD = 0.3
 # That a counter says one value over and over is found within minutes by another model.
