@@ -20,12 +20,12 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m bench NAME [--json] [options of the benchmark]")
         for name in names:
-            print(f"  {name:16} {_first_line(name)}")
+            print(f"  {name.replace('_', '-'):16} {_first_line(name)}")
         return ExitCode.OK
-    name, *rest = arguments
-    name = name.replace("-", "_")
+    given, *rest = arguments
+    name = given.replace("-", "_")
     if name not in names:
-        print(f"{name!r} is no benchmark. {did_you_mean(name, names)}", file=sys.stderr)
+        print(f"{given!r} is no benchmark. {did_you_mean(name, names)}", file=sys.stderr)
         return ExitCode.USAGE
     return int(importlib.import_module(f"bench.{name}").main(rest))
 

@@ -1,6 +1,7 @@
 """Parts that a test needs and a machine may lack: found, or the test skips with the reason.
 
-With ``RONDE_REQUIRE=all`` a missing part fails the test instead: a green run then proves that every part was there.
+With ``RONDE_REQUIRE=all`` a missing part fails the test instead: a green run then proves that every part was there that
+``.ci/run`` installs. Valhalla is none of them: what can be installed of it needs a newer Python than ours.
 """
 
 import os
@@ -19,7 +20,7 @@ def require(part: str) -> Path:
     if found:
         return found
     reason = f"{part} is not here: {how}"
-    if os.environ.get("RONDE_REQUIRE") == "all":
+    if os.environ.get("RONDE_REQUIRE") == "all" and part != "valhalla":
         pytest.fail(reason)
     pytest.skip(reason)
 
