@@ -15,7 +15,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_a_name_it_lists_what_there_is():
     listed = bench()
     assert listed.returncode == 0
-    names = {path.stem for path in (ROOT / "bench").glob("*.py") if not path.stem.startswith("_")}
+    names = {path.stem.replace("_", "-") for path in (ROOT / "bench").glob("*.py") if not path.stem.startswith("_")}
     assert names == {line.split()[0] for line in listed.stdout.splitlines()[1:]}
 
 
