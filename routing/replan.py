@@ -69,8 +69,9 @@ def replan(
     FaultyPlan
         What was found does not hold: a fault of this software.
     """
-    deadline = Deadline(seconds, len(plan.jobs) + len(new_jobs), timer)
+    began_s = timer()
     change = _Change(problem, plan, progress, new_jobs)
+    deadline = Deadline(seconds - (timer() - began_s), len(change.now.open_jobs), timer)
     first = [one.inserted() for one in change.crews]
     found = [
         better_orders(one.crew, orders, deadline, seed, iterations, keep_s)

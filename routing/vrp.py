@@ -6,6 +6,8 @@ How it is put, where PyVRP has no word for it:
   travel to the best site, unloading, and the way home.
 - Breaks: the clock stands still during them (`routing.clock`); windows and opening hours are told in that clock.
 - Times to keep away within a job's window are several clients, one for each piece of the window, of which one is done.
+- Where nothing makes a truck wait, time costs what its ways and stops take, whatever their order: it is put on distance
+  too. Moves are then looked at twice as fast as with a cost of duration.
 - What a truck may take in a day is put on distance: the way into a job costs its volume times more than any round is
   long, and the day's volume times as much bounds a truck's distance. What all of it costs is the same in every plan.
 - Must jobs are required clients. When no order of all of them turns up, they become optional, with a prize that
@@ -26,7 +28,13 @@ from numpy.typing import NDArray
 from pyvrp import Activity, ActivityType
 from pyvrp.exceptions import PenaltyBoundWarning
 from pyvrp.PenaltyManager import PenaltyManager, PenaltyParams
-from pyvrp.search import OPERATORS, LocalSearch, NeighbourhoodParams, PerturbationManager, compute_neighbours
+from pyvrp.search import (
+    OPERATORS,
+    LocalSearch,
+    NeighbourhoodParams,
+    PerturbationManager,
+    compute_neighbours,
+)
 
 from routing.crew import Crew, Order, Outing
 
@@ -36,11 +44,15 @@ from routing.crew import Crew, Order, Outing
 MEMORY_OF_ITERATIONS_A_JOB = 2.0
 SHORTEST_MEMORY, LONGEST_MEMORY = 10, 500
 NEIGHBOURS = 20
+# What a litre or kilogram too many and a second too late cost at first, in seconds of driving; and how soon that is
+# thought over.
+LOAD_PENALTY_S, LATE_PENALTY_S, DISTANCE_PENALTY = 6.0, 30.0, 10.0
+ITERATIONS_A_PENALTY = 100
 _TRIALS = 5
 # The part of a search after which it settles for less than all must jobs, and what a plan that does not fit costs.
 _GIVE_UP = 0.25
 _NOT_FITTING = 2**62
-_NO_WAY = 10_000_000
+_NO_WAY = 1_000_000_000
 _MOST_UNLOADINGS = 8
 _LITRES = 1000.0
 # What a must job is worth in seconds of driving, besides all that is optional.
@@ -133,11 +145,21 @@ def _improve(
         if operator.supports(model.data):
             local.add_operator(operator(model.data))
     # PyVRP's own first penalties, high: with low ones an overfull day never leads to an order that fits.
-    penalties = PenaltyManager(PenaltyParams().midpoint_penalties(model.data), PenaltyParams())
+    high = PenaltyParams().midpoint_penalties(model.data)
+    penalties = PenaltyManager(high, PenaltyParams())
     first = model.solution(start)
-    if not first.is_complete() or not any(start):
-        # What begins without its required clients looks cheaper than all that has them.
+    if not any(start):
         first = local(first, penalties.cost_evaluator(), exhaustive=True)
+    if model.all_musts:
+        # From there on the way to a better order leads through some that do not fit. The solver's own penalties come
+        # down too slowly for seconds: a change under way was 3..10 % dearer with them.
+        loads, _, distance = high
+        second = model.crew.problem.prices.driving_second
+        low = [LOAD_PENALTY_S * second] * len(loads), LATE_PENALTY_S * second, min(distance, DISTANCE_PENALTY)
+        penalties = PenaltyManager(low, PenaltyParams(solutions_between_updates=ITERATIONS_A_PENALTY))
+    if not first.is_complete():
+        # What begins without its required clients looks cheaper than all that has them.
+        first = local(first, penalties.cost_evaluator(), exhaustive=False)
     left = budget.iterations_left(lambda: local(first, penalties.cost_evaluator(), exhaustive=False))
     memory = round(min(max(MEMORY_OF_ITERATIONS_A_JOB * left / len(model.jobs), SHORTEST_MEMORY), LONGEST_MEMORY))
     # Looking through all moves at each new best one costs most of a short search.
@@ -178,6 +200,9 @@ class _Model:
         for client, (j, _) in enumerate(self.pieces):
             self.clients_of.setdefault(j, []).append(client)
         self.pins = {o: len(self.pieces) + i for i, o in enumerate(under_way)}
+        opens = [self._opens(s) for s in range(len(crew.sites))]
+        ends = [self._home_from(members[0]) for members in self.types]
+        self.waits = any([*opens, *ends, *(first for _, (first, _) in self.pieces)])
 
     @cached_property
     def data(self) -> pyvrp.ProblemData:
@@ -267,11 +292,11 @@ class _Model:
         locations = [pyvrp.Location(0, 0) for _ in range(n_rows + len(self.types))]
         depots = []
         for s, site in enumerate(sites):
-            opens_s, closes_s = crew.problem.hours(site)
+            closes_s = crew.problem.hours(site)[1]
             depots.append(
                 pyvrp.Depot(
                     crew.row(-1 - s),
-                    tw_early=max(0, math.ceil(self.clock.earliest(opens_s) - self.base_s)),
+                    tw_early=self._opens(s),
                     tw_late=max(0, math.floor(self.clock.latest(closes_s - site.unloading_s) - self.base_s)),
                     service_duration=math.ceil(site.unloading_s),
                 )
@@ -280,8 +305,16 @@ class _Model:
         depots += [self._end(members[0], n_rows + t) for t, members in enumerate(self.types)]
         groups: list[pyvrp.ClientGroup] = []
         clients = [self._client(client, groups, volume_weight) for client in range(len(self.pieces))]
+        # A pin is the first thing that its truck passes: later it would be a way home without unloading.
         clients += [
-            pyvrp.Client(crew.start_row(o), pickup=[0, 0], required=False, prize=self._outweighing) for o in self.pins
+            pyvrp.Client(
+                crew.start_row(o),
+                pickup=[0, 0],
+                tw_late=math.ceil(self._free_s(crew.outings[o]) - self.base_s),
+                required=self.all_musts,
+                prize=0 if self.all_musts else self._outweighing,
+            )
+            for o in self.pins
         ]
         durations, distances = self._matrices(n_rows, volume_weight)
         vehicles = [self._vehicle(t, volume_weight) for t in range(len(self.types))]
@@ -315,7 +348,7 @@ class _Model:
             tw_early=early,
             tw_late=max(early, late),
             unit_distance_cost=1,
-            unit_duration_cost=prices.second,
+            unit_duration_cost=prices.second if self.waits else 0,
             profile=type_ if self.profiled else 0,
             reload_depots=list(range(sites)),
             max_reloads=_MOST_UNLOADINGS,
@@ -329,7 +362,9 @@ class _Model:
         if len(alike) > 1 and client == alike[0]:
             groups.append(pyvrp.ClientGroup(alike, required=required))
         litres = math.ceil(one.volume_m3 * _LITRES)
-        worth = self._outweighing if one.must else round(self.crew.prize(job))
+        # Work that costs nothing where duration does not is not paid back.
+        unpaid = 0.0 if self.waits else one.service_s * self.crew.problem.prices.second
+        worth = self._outweighing if one.must else max(0, round(self.crew.prize(job) - unpaid))
         return pyvrp.Client(
             job,
             pickup=[litres, math.ceil(one.load_kg)],
@@ -354,13 +389,27 @@ class _Model:
         farthest = float(self.crew.distance_m.max()) * max(1, self.crew.problem.prices.metre)
         return math.ceil(farthest * (2 + 2 * _MOST_UNLOADINGS) + 1)
 
+    def _opens(self, site: int) -> int:
+        return max(0, math.ceil(self.clock.earliest(self.crew.problem.hours(self.crew.sites[site])[0]) - self.base_s))
+
+    def _home_from(self, outing: int) -> int:
+        """Return when a truck can be home at the soonest, unloaded when the first site has opened."""
+        crew = self.crew
+        soonest_s = min(
+            crew.problem.hours(site)[0]
+            + site.unloading_s
+            + float(crew.duration_s[crew.row(-1 - s), crew.depot_row(outing)])
+            for s, site in enumerate(crew.sites)
+        )
+        return max(0, math.ceil(self.clock.earliest(soonest_s) - self.base_s))
+
     def _end(self, outing: int, location: int) -> pyvrp.Depot:
         crew = self.crew
-        home = [float(crew.duration_s[crew.row(-1 - s), crew.depot_row(outing)]) for s in range(len(crew.sites))]
-        hours = [crew.problem.hours(site) for site in crew.sites]
-        early_s = min(h[0] + site.unloading_s + way for h, site, way in zip(hours, crew.sites, home, strict=True))
-        late_s = max(h[1] + way for h, way in zip(hours, home, strict=True))
-        early = max(0, math.ceil(self.clock.earliest(early_s) - self.base_s))
+        late_s = max(
+            crew.problem.hours(site)[1] + float(crew.duration_s[crew.row(-1 - s), crew.depot_row(outing)])
+            for s, site in enumerate(crew.sites)
+        )
+        early = self._home_from(outing)
         return pyvrp.Depot(
             location, tw_early=early, tw_late=max(early, math.floor(self.clock.latest(late_s) - self.base_s))
         )
@@ -377,6 +426,11 @@ class _Model:
                 seconds[here], metres[here] = crew.duration_s[here, depot], crew.distance_m[here, depot]
             durations[:n_rows, n_rows + t] = np.ceil(seconds)
             distances[:n_rows, n_rows + t] = np.round(metre * metres)
+        if not self.waits:
+            second = crew.problem.prices.second
+            distances = np.where(distances >= _NO_WAY, distances, distances + second * durations)
+            for s, site in enumerate(crew.sites):
+                distances[:n_rows, crew.row(-1 - s)] += second * math.ceil(site.unloading_s)
         for j, job in enumerate(crew.jobs):
             distances[:, j] += volume_weight * math.ceil(job.volume_m3 * _LITRES)
         for matrix in (durations, distances):
