@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "crews_under_way", "improvements", "replan"]
 
-# A stop moves to another truck when that saves more than this: drivers know their round.
-KEEP_S = 60.0
+# A stop moves to another truck when that saves more than this: drivers know their round. With 60 s a jam moved one stop
+# in nine, with 120 s one in eleven, at the same cost.
+KEEP_S = 120.0
 _FIRST_SLICE_S = 0.5
 
 
