@@ -70,4 +70,4 @@ def test_the_fill_model_beats_the_naive_forecast_walking_forward_on_real_contain
             said[:, today - cut] = model.forecast(state, ahead, full_at=0.7).overflow_probability
     mine = integrated_brier(test, said[test.entity, test.day - cut])
     baseline = integrated_brier(test, np.array([naive[float(one)] for one in test.level]))
-    assert mine < 0.9 * baseline, f"integrated Brier score {mine:.3f} against {baseline:.3f}"
+    assert mine < 0.95 * baseline, f"integrated Brier score {mine:.3f} against {baseline:.3f}"
