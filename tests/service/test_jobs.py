@@ -6,6 +6,7 @@ import pytest
 
 from city.clock import parse_time
 from city.findings import Evidence, Incident
+from city.quantities import DEPOSIT_L
 from service.detectors import Detectors
 from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, next_visit_s, open_dumpings
 from service.settings import PlanningSettings
@@ -48,7 +49,7 @@ def test_what_overflows_surely_or_is_full_must_and_what_may_overflow_earns_a_pri
     jobs = {one.place: one for one in day_jobs(city.register, snapshot, PlanningSettings())}
     assert set(jobs) == {"kamer-1", "kamer-2", "kamer-3"}
     assert (jobs["kamer-1"].must, jobs["kamer-2"].must, jobs["kamer-3"].must) == (True, True, False)
-    assert jobs["kamer-3"].prize_s == pytest.approx(PlanningSettings().spared_s * 0.05 * 4000 / 33.4, abs=0.1)
+    assert jobs["kamer-3"].prize_s == pytest.approx(PlanningSettings().spared_s * 0.05 * 4000 / DEPOSIT_L, abs=0.1)
     assert jobs["kamer-3"].volume_m3 == pytest.approx(2.4)
     assert jobs["kamer-3"].service_s == 180.0
 
