@@ -33,6 +33,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     latest_s: float | None = None
     incident: str = ""
     avoid: tuple[tuple[float, float], ...] = ()
+    # What whoever does it should know: why it is done although it should not be at that time.
+    note: str = ""
     # That something overflows before the next day when this is not done today, None = not known.
     overflow_probability: float | None = None
 
@@ -136,7 +138,11 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A changed plan that waits for a dispatcher's decision."""
+    """A changed plan that waits for a dispatcher's decision.
+
+    While it waits, a better plan may take the place of its plan: `version` counts them from 1, and `improved_at_s` is
+    when the newest came.
+    """
 
     id: str
     made_at_s: float
@@ -149,3 +155,7 @@ class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
     decided_by: str = ""
     decided_at_s: float | None = None
     decision_reason: str = ""
+    version: int = 1
+    improved_at_s: float | None = None
+    # What asked for it besides incidents: places that a driver could not serve, wind.
+    occasions: tuple[str, ...] = ()

@@ -33,6 +33,8 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("seen_fill_ratio", "ratio of usable volume, as a person judges it", 0.0, 1.5),
         Quantity("waste_beside", "1 = a person saw waste beside it, 0 = saw none", 0.0, 1.0),
         Quantity("cause_code", "place in city.findings.DUMPING_CAUSES of the cause that a person named", 0.0, 20.0),
+        # Why a driver does not do what was asked at a place.
+        Quantity("veto_code", "place in city.vetoes.VETO_REASONS of the reason that a driver gives", 0.0, 2.0),
         # Junction approaches, over the interval of the reading. Counts are counts, never rates.
         Quantity("vehicle_count", "vehicles in the interval", 0.0, 100_000.0, is_count=True),
         Quantity("occupancy_ratio", "share of the interval that the detector is covered", 0.0, 1.0),

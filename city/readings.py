@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-ReadingKind = Literal["fill", "beside", "traffic", "truck", "visit", "report", "tamper", "health"]
+ReadingKind = Literal["fill", "beside", "traffic", "truck", "visit", "report", "veto", "tamper", "health"]
 Quality = Literal["good", "suspect", "clock_unsure"]
 Log = Literal["readings", "events"]
 
@@ -17,7 +17,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     `at_ms` is when it was measured (ms since 1970 UTC, the end of the interval for a count). A value that is
     `None` was looked for and is unknown: not zero. `interval_s` is the length that counts and ratios are over
     (0 = a moment). `place` names what a moving device speaks about: the container that a truck emptied, the cluster
-    of which an officer or a citizen tells (`report`).
+    of which an officer or a citizen tells (`report`), or at which a driver does not do what was asked (`veto`).
     """
 
     at_ms: int

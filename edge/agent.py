@@ -24,7 +24,7 @@ from edge.timekeeping import TimeSense, Trusted
 from edge.uplink import Uplink
 
 # What must not queue behind a backlog.
-EVENT_KINDS = frozenset({"tamper", "visit", "report"})
+EVENT_KINDS = frozenset({"tamper", "visit", "report", "veto"})
 # Counts are over whole intervals of the day, so that detectors can be added up; the rest is spread.
 _ALIGNED_KINDS = frozenset({"traffic"})
 _MAX_UNSAVED = 10_000

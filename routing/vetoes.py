@@ -8,16 +8,15 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
 from city.errors import BadInput
 from city.plans import Job
+from city.vetoes import VetoReason
 from routing.clock import Interval
 from routing.windows import beginnings
 
-VetoReason = Literal["blocked", "not_needed", "unsafe"]
 _HOUR_S = 3600.0
 
 

@@ -23,6 +23,7 @@ from models.series_faults import SeriesFaultModel
 from models.spill import expected_spill
 from routing.selection import DENSITY_KG_M3
 from service.jobs import next_visit_s
+from service.refusals import Refusals
 from service.settings import PlanningSettings
 from service.snapshot import (
     OK,
@@ -109,6 +110,7 @@ class Detectors:
         self._latest: dict[tuple[str, ReadingKind], Row] = {}
         self.traffic = UsualTraffic(register)
         self._visits: deque[Visit] = deque()
+        self.refusals = Refusals(register)
         self._claims: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=CLAIMS_KEPT))
         self._active: dict[str, Finding] = {}
         self._late: dict[str, tuple[float, float]] = {}
@@ -225,6 +227,8 @@ class Detectors:
             sick=sick,
             fleet_silence=self._fleet_silence(active.values()),
             late_devices=len(self._late),
+            refusals=self.refusals.recent(now_s),
+            lessons=self.refusals.lessons(now_s),
         )
 
     def fill_forecast(self, container: str, at_s: Sequence[float]) -> list[tuple[float, float, float]]:
@@ -253,8 +257,9 @@ class Detectors:
         return np.clip(self.traffic.usual_speed_kph(at_s) / self._congestion_state.free_kph[:, None], 0.05, 1.0)
 
     def _note(self, row: Row) -> None:
-        if row.kind == "visit":
-            if row.subject:
+        if row.kind in ("visit", "veto"):
+            self.refusals.note(row)
+            if row.kind == "visit" and row.subject:
                 self._visits.append(Visit(row.entity, row.subject, row.at_s))
                 if row.subject in self._fill.index:
                     self._claims[row.subject].append(row.at_s)

@@ -7,6 +7,8 @@ from city.findings import Finding
 from city.readings import ReadingKind, Row
 from models.rows import Booleans, Floats, Integers
 from routing.selection import Outlook
+from routing.vetoes import Lesson
+from service.refusals import Refusal
 
 OK, WATCH, URGENT, UNKNOWN = 0, 1, 2, -1
 STATE_NAMES = {OK: "ok", WATCH: "watch", URGENT: "urgent", UNKNOWN: "unknown"}
@@ -97,6 +99,10 @@ class Snapshot:
         By rising time, those of the last two days.
     late_devices
         How many devices are still telling what they kept while they were away.
+    refusals
+        What drivers did not do in the last two days, as it was heard.
+    lessons
+        What vetoes have taught, by cluster.
     """
 
     version: int
@@ -112,6 +118,8 @@ class Snapshot:
     visits: tuple[Visit, ...] = ()
     sick: frozenset[str] = frozenset()
     late_devices: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    lessons: Mapping[str, Lesson] = field(default_factory=dict)
     fleet_silence: FleetSilence | None = None
 
     def value(self, entity: str, kind: ReadingKind, quantity: str) -> float | None:
