@@ -122,6 +122,13 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         msgspec.Meta(description="A Valhalla server's address; empty = the city's own streets, live traffic included."),
     ] = ""
+    weather: Annotated[
+        str,
+        msgspec.Meta(
+            description="CSV file time,beaufort with the wind of each hour, read again when it changes; empty = none: "
+            "unknown wind forbids nothing."
+        ),
+    ] = ""
     clock: Annotated[str, msgspec.Meta(description="START_S,SPEED_UP,EPOCH_S; empty = the machine's time.")] = ""
     seed: Annotated[int, msgspec.Meta(description="Of the solver: the same inputs make the same plan.")] = 1
     tick_s: Annotated[float, msgspec.Meta(description="Real seconds between two looks into the ledger.")] = 0.5
