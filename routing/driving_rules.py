@@ -28,6 +28,9 @@ class DrivingRules:
         What entering a closed street counts as, in seconds, where it has to be possible: enough that nobody drives
         through for convenience, and a stop inside does not make a whole plan impossible. It chooses the way; what is
         told of the way is driving alone. None = it is not possible.
+    open_later
+        (opens, closes), hours, of streets that count as open though they are closed at `hour`: something is to be
+        done there when they are open, and windows see to it that it is done then.
 
     Raises
     ------
@@ -39,6 +42,7 @@ class DrivingRules:
     size: TruckSize = field(default_factory=TruckSize)
     hour: float | None = None
     closed_entry_s: float | None = None
+    open_later: frozenset[tuple[float, float]] = frozenset()
 
     def __post_init__(self) -> None:
         if self.hour is not None and not 0.0 <= self.hour <= 24.0:
@@ -55,4 +59,6 @@ class DrivingRules:
         if self.hour is None:
             return None
         closed = closed_at(network, self.hour)
+        for opens, closes in self.open_later:
+            closed &= (network.edge_opens_hour != opens) | (network.edge_closes_hour != closes)
         return closed if closed.any() else None

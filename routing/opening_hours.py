@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from city.errors import BadInput
 from routing.geometry import Bools, Floats
+from routing.kerb import taken_apart
 from routing.network import Network
 
 
@@ -25,6 +26,38 @@ def closed_at(network: Network, hour: float) -> Bools:
     over_midnight = (hour >= opens) | (hour < closes)
     is_open: Bools = np.where(opens < closes, by_day, over_midnight) | ((opens == 0.0) & (closes == 24.0))
     return ~is_open
+
+
+def hours_at(network: Network, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
+    """Return from and until which hour of the local day `(n,)` a truck gets to the streets at which places lie.
+
+    0 and 24 = always. A place at a junction is reached by the street into it that is open longest.
+    """
+    points, _ = network.kerbs.snap(lon, lat)
+    at = taken_apart(network, points)
+    opens, closes = np.zeros(len(points)), np.full(len(points), 24.0)
+    for k in np.flatnonzero(at.node >= 0):
+        into = np.flatnonzero(network.edge_to == at.node[k])
+        if len(into):
+            best = into[np.argmax(_open_hours(network.edge_opens_hour[into], network.edge_closes_hour[into]))]
+            opens[k], closes[k] = network.edge_opens_hour[best], network.edge_closes_hour[best]
+    on_edge = at.edge >= 0
+    edges = at.edge[on_edge]
+    opens[on_edge], closes[on_edge] = network.edge_opens_hour[edges], network.edge_closes_hour[edges]
+    return opens, closes
+
+
+def closed_hours(opens_hour: float, closes_hour: float) -> tuple[tuple[float, float], ...]:
+    """Return the (from, until) of a day, hours, in which a street that is open between two hours is closed.
+
+    >>> closed_hours(6.0, 11.0), closed_hours(9.0, 8.0), closed_hours(0.0, 24.0)
+    (((0.0, 6.0), (11.0, 24.0)), ((8.0, 9.0),), ())
+    """
+    if opens_hour == closes_hour:
+        return ()
+    if opens_hour > closes_hour:
+        return ((closes_hour, opens_hour),)
+    return tuple(one for one in ((0.0, opens_hour), (closes_hour, 24.0)) if one[0] < one[1])
 
 
 def with_zone(network: Network, lon: ArrayLike, lat: ArrayLike, opens_hour: float, closes_hour: float) -> Network:
@@ -63,6 +96,11 @@ def with_zone(network: Network, lon: ArrayLike, lat: ArrayLike, opens_hour: floa
         edge_opens_hour=np.where(inside, opens_hour, network.edge_opens_hour),
         edge_closes_hour=np.where(inside, closes_hour, network.edge_closes_hour),
     )
+
+
+def _open_hours(opens: Floats, closes: Floats) -> Floats:
+    hours: Floats = np.where(opens == closes, 24.0, (closes - opens) % 24.0)
+    return np.where(hours == 0.0, 24.0, hours)
 
 
 def _within(points: Floats, corners: Floats) -> Bools:

@@ -89,9 +89,7 @@ def without(plan: Plan, aside: Mapping[str, str]) -> Plan:
         msgspec.structs.replace(one, reason=aside[one.job]) if one.job in aside and one.reason == PASSED_BY else one
         for one in plan.unserved
     ]
-    unserved += [
-        Unserved(id, jobs[id].place, why) for id, why in aside.items() if id in planned and id in jobs
-    ]
+    unserved += [Unserved(id, jobs[id].place, why) for id, why in aside.items() if id in planned and id in jobs]
     rounds = tuple(_round_without(one, aside, jobs) for one in plan.rounds)
     return msgspec.structs.replace(plan, rounds=rounds, unserved=tuple(unserved))
 

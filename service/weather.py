@@ -50,7 +50,9 @@ class Wind:
 
     def strongest(self, from_s: float, until_s: float) -> float | None:
         """Return the strongest force of the hours that begin from one time on and before another; None = unknown."""
-        return max((force for at_s, force in self.hours if force is not None and from_s <= at_s < until_s), default=None)
+        return max(
+            (force for at_s, force in self.hours if force is not None and from_s <= at_s < until_s), default=None
+        )
 
     def told(self, now_s: float, timezone: ZoneInfo) -> tuple[str, bool]:
         """Return in words what is known of the wind, and whether all is well with the forecast."""
@@ -110,7 +112,7 @@ class WindForecast:
 
 
 def parse_wind(text: str, file: str = "") -> Wind:
-    """Return the forecast that a file holds; of an hour that cannot be read nothing is known, and `problem` says why."""
+    """Return the forecast that a file holds; an hour that cannot be read is unknown, and `problem` says why."""
     reader = csv.reader(io.StringIO(text, newline=""))
     header = [cell.strip().lower() for cell in next(reader, [])]
     if "time" not in header or "beaufort" not in header:

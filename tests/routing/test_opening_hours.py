@@ -3,7 +3,7 @@ import pytest
 
 from city.errors import BadInput
 from routing.driving_rules import DrivingRules
-from routing.opening_hours import closed_at, with_zone
+from routing.opening_hours import closed_at, hours_at, with_zone
 from routing.travel import TravelTimes
 from tests.routing.town import NETWORK, SIDE, corner
 
@@ -89,3 +89,25 @@ def test_a_zone_is_an_area() -> None:
         with_zone(NETWORK, [6.0, 7.0, 7.0, 6.0], [53.0, 53.0, 54.0, 54.0], -3, 11)
     with pytest.raises(BadInput, match="opens and closes at 11"):
         with_zone(NETWORK, [6.0, 7.0, 7.0, 6.0], [53.0, 53.0, 54.0, 54.0], 11, 11)
+
+
+def test_a_place_has_the_hours_of_its_street_and_at_a_junction_those_of_the_street_open_longest() -> None:
+    inside, edge, outside = corner(5, 5), corner(3, 5), corner(1, 1)
+    lon, lat = zip(inside, edge, outside, strict=True)
+    town = zoned()
+    opens, closes = hours_at(town, lon, lat)
+    assert (opens.tolist(), closes.tolist()) == ([6.0, 0.0, 0.0], [11.0, 24.0, 24.0])
+    halfway = (inside[0] + corner(6, 5)[0]) / 2
+    opens, closes = hours_at(town, [halfway], [inside[1] + 0.00005])
+    assert (opens.tolist(), closes.tolist()) == ([6.0], [11.0])
+    assert [one.size for one in hours_at(town, [], [])] == [0, 0]
+
+
+def test_a_zone_in_which_something_is_done_when_it_opens_is_no_reason_to_stay_away() -> None:
+    town, ends = zoned(), [at(2, 5), at(5, 5)]
+    shut = TravelTimes(town, rules=DrivingRules(hour=5.0)).matrix(ends)
+    assert np.isposinf(shut.duration_s[0, 1])
+    later = TravelTimes(town, rules=DrivingRules(hour=5.0, open_later=frozenset({(6.0, 11.0)}))).matrix(ends)
+    assert np.isfinite(later.duration_s).all()
+    other = TravelTimes(town, rules=DrivingRules(hour=5.0, open_later=frozenset({(7.0, 11.0)}))).matrix(ends)
+    assert np.isposinf(other.duration_s[0, 1])

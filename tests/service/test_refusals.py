@@ -83,9 +83,7 @@ def test_what_is_long_past_is_forgotten_and_what_is_two_days_old_is_not_of_today
     assert refusals.lessons(MONDAY_S + 400 * DAY_S) == {}
 
 
-@pytest.mark.parametrize(
-    ("minutes", "again"), [(0.0, 1.0), (29.0, 1.0), (31.0, 1.0 + 1 / 60), (59.0, 1.0 + 29 / 60)]
-)
+@pytest.mark.parametrize(("minutes", "again"), [(0.0, 1.0), (29.0, 1.0), (31.0, 1.0 + 1 / 60), (59.0, 1.0 + 29 / 60)])
 def test_what_is_blocked_may_be_tried_in_another_hour_and_half_an_hour_later_at_the_soonest(minutes, again):
     said = Refusal("kamer-3", "blocked", MONDAY_S + 60 * minutes)
     assert said.again_s(AMSTERDAM) == pytest.approx(MONDAY_S + again * HOUR_S)
