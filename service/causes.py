@@ -1,6 +1,6 @@
 """Which incidents are reason enough to look for a better plan now, and which have been answered already."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,7 @@ class Causes:
         incidents: Iterable[Incident],
         plan: Plan,
         progress: Mapping[str, RoundProgress],
-        standing: Sequence[Proposal],
+        in_hand: Collection[str],
         *,
         force: bool = False,
     ) -> list[Incident]:
@@ -54,6 +54,8 @@ class Causes:
 
         Parameters
         ----------
+        in_hand
+            Incidents that a proposal stands for, or that a change is being searched for: they are not new.
         force
             The standing proposal does not fit any more: look again even though nothing is new.
         """
@@ -63,7 +65,6 @@ class Causes:
         open_now += [one for one in incidents if self._is_jam_on_the_way(one, plan, progress)]
         open_now = [one for one in open_now if not self._is_answered(one)]
         self._first_seen = {one.id: self._first_seen.get(one.id, snapshot.now_s) for one in open_now}
-        in_hand = {incident for one in standing for incident in one.incidents}
         ripe = [
             one
             for one in open_now

@@ -38,7 +38,8 @@ from service.scoreboard import (
     score_jams,
 )
 from service.settings import PlanningSettings
-from service.solving import SolveAnswer, SolveRequest, SolverPool
+from service.solver_pool import SolverPool
+from service.solving import SolveAnswer, SolveRequest
 from simulation.city import SimulatedCity
 from simulation.planted import PlantedEvent
 from simulation.policies import emptied_by, fixed_rounds, overflows

@@ -1,36 +1,33 @@
-"""The planner: a plan of the day when it is time, and proposals to change it when something happens."""
+"""The planner: a plan of the day when it is time, and ever better proposals to change it when something happens."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from city.clock import Clock, local_midnight_s
 from city.errors import RondeError
-from city.findings import JAM_KINDS, Incident
+from city.findings import Incident
 from city.plans import Job, Plan, Proposal
 from city.register import Register
 from models.rows import Floats
-from routing.replan import TruckProgress
 from service.causes import Causes, stale_jobs
 from service.dispatch import Dispatcher
 from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
-from service.observed_traffic import NOW_S, observed_approaches, over_a_shift_s
+from service.plan_requests import PlanRequests
 from service.progress import RoundProgress, plan_progress
-from service.reasons import proposal_reason
-from service.sentences import clock_text
+from service.proposing import PLANNER, Change, Proposer, times_have_passed
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
-from service.solving import SolveAnswer, SolveRequest, SolverPool
+from service.solver_pool import Search, SolverPool
+from service.solving import SolveAnswer, SolveRequest
 from store.desk import Desk
 
 logger = logging.getLogger(__name__)
 
-PLANNER = "ronde"
 # A plan is not worth making when every shift ends sooner than this.
 _LEAST_SHIFT_S = 1800.0
 # So many of the containers with a sensor have to be known for a plan of the day to be called complete.
@@ -39,16 +36,16 @@ _MAY_BE_UNREAD = 200
 _DAY_S = 86_400.0
 # Real seconds until what failed is tried again.
 _RETRY_S = 15.0
+# Real seconds that a proposal stands at least before it is reckoned anew because its times have passed: where the
+# city's time runs fast, people still read slowly.
+_LEAST_STANDING_S = 15.0
 
 
-@dataclass
-class _Running:
-    """A request that the worker has."""
+class _Day(NamedTuple):
+    """A request for the plan of the day, or for what is missing in it (then it has a plan), that the worker has."""
 
     request: SolveRequest
-    causes: tuple[Incident, ...] = ()
-    completes: bool = False
-    future: "Future[SolveAnswer] | None" = None
+    future: "Future[SolveAnswer]"
 
 
 class Planner:
@@ -84,12 +81,13 @@ class Planner:
         self._pool = pool
         self._dispatcher = dispatcher
         self._planning = planning
-        self._seed = seed
         self._publish = publish
-        self._usual_ratio = usual_ratio
         self._timezone = ZoneInfo(register.timezone)
         self._lock = threading.RLock()
-        self._running: _Running | None = None
+        self._answered = threading.Event()
+        self._day: _Day | None = None
+        self._change: Change | None = None
+        self._searched_at_s = 0.0
         self._retry_at_s = 0.0
         self._ready_since_s: float | None = None
         self._incomplete = False
@@ -98,8 +96,9 @@ class Planner:
             for one in register.installations
             if one.entity in register.containers and one.valid_until_s is None
         ]
-        self._number = 0
+        self._requests = PlanRequests(register, clock, planning, seed=seed, usual_ratio=usual_ratio)
         self._causes = Causes(register, planning)
+        self._proposer = Proposer(register, desk, clock, planning, self._causes, publish)
         self._causes.remember_rejected(desk.proposals("rejected"), {one.id: one for one in desk.incidents()})
         self._plan = desk.current_plan()
         self._told_at_s = self._decided_at_s()
@@ -114,7 +113,19 @@ class Planner:
     @property
     def is_solving(self) -> bool:
         """Whether the worker has a request."""
-        return self._running is not None
+        return self._day is not None or self._change is not None
+
+    @property
+    def improving(self) -> str:
+        """Id of the proposal that a better plan is being searched for; empty if there is none."""
+        change = self._change
+        return change.proposal if change is not None else ""
+
+    def is_outdated(self, proposal: Proposal, now_s: float) -> bool:
+        """Whether the times of an open proposal have passed."""
+        if proposal.status != "open":
+            return False
+        return times_have_passed(proposal, self._plan, now_s, self._planning.outdated_s)
 
     def note_of(self, incident: str) -> str:
         """Return why nothing is proposed for an incident, empty if there is nothing to say."""
@@ -141,6 +152,11 @@ class Planner:
         if plan := self.todays_plan(now_s):
             self._send(plan, [one.truck for one in plan.rounds])
 
+    def wait(self, seconds: float) -> None:
+        """Return when the solver has answered, or after so many real seconds."""
+        self._answered.wait(seconds)
+        self._answered.clear()
+
     def step(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
         """Look at the city and do what is due.
 
@@ -153,13 +169,14 @@ class Planner:
             return
         with self._lock:
             self._ready_since_s = self._ready_since_s or time.monotonic()
-            if self._running is not None:
-                running = self._running
-                if running.future is None or running.future.done():
-                    self._running = None
-                    self._take(running, snapshot)
+            if self._day is not None:
+                if self._day.future.done():
+                    day, self._day = self._day, None
+                    self._take_day(day)
                 return
-            if time.monotonic() < self._retry_at_s:
+            if self._change is not None and self._change.future.done():
+                self._take(self._change, snapshot)
+            if time.monotonic() < self._retry_at_s or (self._change is not None and not self._change.answers):
                 return
             if self._day_plan_is_due(snapshot):
                 self._begin_day(snapshot, incidents)
@@ -169,22 +186,31 @@ class Planner:
                 else:
                     self._consider(snapshot, incidents)
 
-    def accept(self, id: str, by: str, reason: str) -> Proposal:
+    def accept(self, id: str, by: str, reason: str, plan: str | None = None) -> Proposal:
         """Accept a proposal: its plan becomes the current one, and the trucks that it changes are told.
+
+        Parameters
+        ----------
+        plan
+            Id of the plan that was looked at: if a better one has taken its place, it is accepted all the same. None =
+            the newest.
 
         Raises
         ------
         NotFound, AlreadyDecided
             There is none, or it is no longer open.
+        ReckonedAnew
+            The plan that was looked at is no longer proposed.
         """
         with self._lock:
-            decided = self._desk.decide_proposal(id, True, by, reason, self._clock.now_s())
+            decided = self._desk.decide_proposal(id, True, by, reason, self._clock.now_s(), plan=plan)
+            self._end_search()
             self._plan = decided.plan
             self._told_at_s = self._clock.now_s()
             self._causes.settled(decided.incidents)
             self._send(decided.plan, list(decided.difference.trucks))
             self._publish("plan", {"id": decided.plan.id})
-            self._publish("proposal", {"id": id, "status": decided.status})
+            self._proposer.announce(decided, improving=False)
             return decided
 
     def reject(self, id: str, by: str, reason: str) -> Proposal:
@@ -199,8 +225,9 @@ class Planner:
         """
         with self._lock:
             decided = self._desk.decide_proposal(id, False, by, reason, self._clock.now_s())
+            self._end_search()
             self._causes.remember_rejected([decided], {one: self._desk.incident(one) for one in decided.incidents})
-            self._publish("proposal", {"id": id, "status": decided.status})
+            self._proposer.announce(decided, improving=False)
             return decided
 
     def _decided_at_s(self) -> float:
@@ -239,8 +266,7 @@ class Planner:
             self._retry_at_s = time.monotonic() + _RETRY_S
             return
         self._incomplete = not self._enough_is_known(snapshot)
-        ahead_s = over_a_shift_s(self._register)
-        self._submit(_Running(self._request(snapshot, tuple(jobs.values()), self._planning.solver_s, ahead_s)))
+        self._ask(self._requests.day(snapshot, tuple(jobs.values())))
 
     def _complete_day(self, snapshot: Snapshot, plan: Plan) -> None:
         """Add what was not known when the plan of the day was made."""
@@ -248,10 +274,34 @@ class Planner:
         known = {one.id for one in plan.jobs}
         missing = tuple(job for job in day_jobs(self._register, snapshot, self._planning) if job.id not in known)
         if missing:
-            request = self._request(snapshot, plan.jobs, self._planning.solver_s)
-            progress = self._truck_progresses(plan, snapshot)
-            request = replace(request, plan=plan, progress=progress, new_jobs=missing)
-            self._submit(_Running(request, completes=True))
+            self._end_search()
+            self._ask(self._requests.complete(snapshot, plan, self.progress(snapshot), missing))
+
+    def _ask(self, request: SolveRequest) -> None:
+        try:
+            future = self._pool.submit(request)
+        except Exception as error:
+            self._failed(f"The solver does not start: {error}")
+            return
+        self._day = _Day(request, future)
+        future.add_done_callback(lambda _: self._answered.set())
+
+    def _take_day(self, day: _Day) -> None:
+        try:
+            answer = day.future.result()
+        except Exception as error:
+            self._failed(_why(error))
+            return
+        self.solved += 1
+        if answer.violations:
+            self._failed(_broken(answer.violations[0]))
+            return
+        self.fault = ""
+        if day.request.plan is None or day.request.plan == self._plan:
+            self._use(answer)
+        else:
+            # A proposal was accepted meanwhile: what is missing has to be added to that plan now.
+            self._incomplete = True
 
     def _consider(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
         plan = self._plan
@@ -262,13 +312,14 @@ class Planner:
         going_on = {one.id for one in incidents}
         asked_by = {incident for one in standing for incident in one.incidents}
         if asked_by and not asked_by & going_on:
-            self._withdraw(standing, snapshot, "what it was made for is over")
-            standing = []
-        since_s = local_midnight_s(snapshot.now_s, self._timezone)
-        stale = bool(standing) and (
-            not asked_by <= going_on or any(stale_jobs(one, plan, snapshot.visits, since_s) for one in standing)
-        )
-        causes = self._causes.due(snapshot, incidents, plan, progress, standing, force=stale)
+            self._proposer.withdraw(standing, snapshot, "what it was made for is over")
+            standing, asked_by = [], set()
+        searched = {one.id for one in self._change.causes} if self._change else set()
+        if searched and not searched & going_on:
+            self._end_search()
+        causes = self._causes.due(snapshot, incidents, plan, progress, asked_by | searched)
+        if not causes and self._is_stale(standing, going_on, plan, snapshot):
+            causes = self._causes.due(snapshot, incidents, plan, progress, asked_by, force=True)
         if not causes:
             return
         new_jobs: dict[str, Job] = {}
@@ -277,80 +328,70 @@ class Planner:
             for job in incident_jobs(self._register, snapshot, incident, self._planning):
                 if job.id not in known:
                     new_jobs[job.id] = job
-        request = self._request(snapshot, plan.jobs, self._planning.replan_s)
-        request = replace(
-            request,
-            plan=plan,
-            progress=self._truck_progresses(plan, snapshot),
-            new_jobs=tuple(new_jobs.values()),
-        )
-        self._submit(_Running(request, tuple(causes)))
+        self._search(self._requests.change(snapshot, plan, progress, tuple(new_jobs.values())), tuple(causes))
 
-    def _request(
-        self, snapshot: Snapshot, jobs: tuple[Job, ...], seconds: float, ahead_s: Sequence[float] = NOW_S
-    ) -> SolveRequest:
-        register = self._register
-        # The plan begins when it is there, not when it is asked for.
-        now_s = self._clock.now_s() + (seconds + 1.0) * self._clock.speed_up
-        return SolveRequest(
-            jobs=jobs,
-            trucks=tuple(register.trucks.values()),
-            depots=tuple(register.depots.values()),
-            unloading_sites=tuple(register.unloading_sites.values()),
-            day_start_s=hours_from_s(snapshot.now_s, self._timezone),
-            now_s=now_s,
-            seconds=seconds,
-            seed=self._seed,
-            observed=observed_approaches(register, snapshot, self._usual_ratio, ahead_s),
-        )
+    def _is_stale(self, standing: list[Proposal], going_on: set[str], plan: Plan, snapshot: Snapshot) -> bool:
+        """Say whether what stands has to be reckoned anew, and is not being so."""
+        if self._change is not None and self._change.proposal not in {one.id for one in standing}:
+            return False
+        since_s = local_midnight_s(snapshot.now_s, self._timezone)
+        for one in standing:
+            if not going_on.issuperset(one.incidents) or stale_jobs(one, plan, snapshot.visits, since_s):
+                return True
+            rested = time.monotonic() >= self._searched_at_s + _LEAST_STANDING_S
+            if rested and times_have_passed(one, plan, snapshot.now_s, self._planning.outdated_s):
+                return True
+        return False
 
-    def _truck_progresses(self, plan: Plan, snapshot: Snapshot) -> tuple[TruckProgress, ...]:
-        return tuple(self._truck_progress(one, snapshot) for one in self.progress(snapshot).values())
-
-    def _truck_progress(self, one: RoundProgress, snapshot: Snapshot) -> TruckProgress:
-        depot = self._register.depots[self._register.trucks[one.truck].depot]
-        return TruckProgress(
-            truck=one.truck,
-            lon=depot.lon if one.lon is None else one.lon,
-            lat=depot.lat if one.lat is None else one.lat,
-            at_s=snapshot.now_s if one.at_s is None else one.at_s,
-            done_jobs=one.done_jobs,
-            next_stop_index=one.next_index,
-            volume_m3=one.volume_m3,
-            load_kg=one.load_kg,
-        )
-
-    def _submit(self, running: _Running) -> None:
+    def _search(self, request: SolveRequest, causes: tuple[Incident, ...]) -> None:
+        """Begin to search for a change; the search that went on ends."""
+        self._end_search()
         try:
-            running.future = self._pool.submit(running.request)
-            self._running = running
+            search = self._pool.search(request)
+            self._change = Change(request, causes, search, self._next(search))
         except Exception as error:
             self._failed(f"The solver does not start: {error}")
+        self._searched_at_s = time.monotonic()
 
-    def _take(self, running: _Running, snapshot: Snapshot) -> None:
-        if running.future is None:
-            return
+    def _next(self, search: Search) -> "Future[SolveAnswer | None]":
+        future = search.next()
+        future.add_done_callback(lambda _: self._answered.set())
+        return future
+
+    def _end_search(self) -> None:
+        if self._change is not None:
+            self._change.search.end()
+            self._change = None
+
+    def _take(self, change: Change, snapshot: Snapshot) -> None:
+        """Take the next answer of a search; what it has found before stands whatever becomes of it."""
         try:
-            answer = running.future.result()
-        except RondeError as error:
-            self._failed(str(error))
-            return
+            answer = change.future.result()
         except Exception as error:
-            self._failed(f"The solver failed: {error or type(error).__name__}.")
+            self._end_search()
+            if change.proposal:
+                logger.warning("The search for a better plan has ended: %s", _why(error))
+                self._proposer.over(change, snapshot)
+            else:
+                self._failed(_why(error))
+            return
+        if answer is None:
+            self._end_search()
+            if change.fault and not change.proposal:
+                self._causes.answered(change.causes, "the change that was found breaks a rule")
+                self._failed(_broken(change.fault))
+            else:
+                self._proposer.over(change, snapshot)
             return
         self.solved += 1
+        change.answers += 1
         if answer.violations:
-            self._causes.answered(running.causes, "the change that was found breaks a rule")
-            self._failed(f"A plan was thrown away because it breaks a rule: {answer.violations[0]}")
-            return
-        self.fault = ""
-        if running.request.plan is None or (running.completes and running.request.plan == self._plan):
-            self._use(answer)
-        elif running.completes:
-            # A proposal was accepted meanwhile: what is missing has to be added to that plan now.
-            self._incomplete = True
-        elif self._plan is not None and running.request.plan.id == self._plan.id:
-            self._propose(running, answer, snapshot)
+            change.fault = answer.violations[0]
+            logger.error("%s", _broken(change.fault))
+        else:
+            self.fault = ""
+            self._proposer.propose(change, answer, snapshot)
+        change.future = self._next(change.search)
 
     def _use(self, answer: SolveAnswer) -> None:
         plan = answer.plan
@@ -372,61 +413,6 @@ class Planner:
             len(plan.unserved),
         )
 
-    def _propose(self, running: _Running, answer: SolveAnswer, snapshot: Snapshot) -> None:
-        change, before = answer.change, running.request.plan
-        if change is None or before is None:
-            return
-        unserved = {one.job: one.reason for one in answer.plan.unserved}
-        asked = {job.id: job.incident for job in running.request.new_jobs}
-        served = {incident for job, incident in asked.items() if job not in unserved}
-        jams = [one for one in running.causes if one.kind in JAM_KINDS]
-        alone = answer.left_alone or before
-        saved_s = alone.duration_s - answer.plan.duration_s
-        relieved = bool(answer.left_alone_violations) or saved_s >= self._planning.min_gain_s
-        helps = [one for one in running.causes if one.id in served or (one in jams and relieved)]
-        for one in running.causes:
-            if one not in helps:
-                reason = next(
-                    (unserved[job] for job, incident in asked.items() if incident == one.id and job in unserved), ""
-                )
-                self._causes.answered((one,), f"no change is worth it{': ' + reason if reason else ''}")
-        standing = self._desk.proposals("open")
-        if not helps or not change.trucks:
-            self._causes.answered(helps, "the rounds are as good as they can be")
-            self._withdraw(standing, snapshot, "it no longer helps")
-            return
-        now_s = self._clock.now_s()
-        self._number += 1
-        proposal = Proposal(
-            id=f"proposal-{now_s:.0f}-{self._number}",
-            made_at_s=now_s,
-            reason=proposal_reason(
-                self._register,
-                snapshot,
-                answer.plan,
-                helps,
-                distance_m=change.distance_m,
-                duration_s=change.duration_s,
-                saved_s=saved_s if jams else None,
-            ),
-            incidents=tuple(one.id for one in helps),
-            plan_before=before.id,
-            plan=answer.plan,
-            difference=change,
-        )
-        self._withdraw(standing, snapshot, "a better one takes its place")
-        self._desk.put_proposal(proposal)
-        self._causes.proposed(helps)
-        self._publish("proposal", {"id": proposal.id, "status": "open"})
-        logger.info("Proposed: %s", proposal.reason)
-
-    def _withdraw(self, standing: list[Proposal], snapshot: Snapshot, why: str) -> None:
-        if not standing:
-            return
-        for id in self._desk.supersede_open_proposals(self._clock.now_s(), PLANNER):
-            self._publish("proposal", {"id": id, "status": "superseded"})
-            logger.info("Proposal %s is withdrawn at %s: %s.", id, clock_text(snapshot.now_s, self._timezone), why)
-
     def _send(self, plan: Plan, trucks: list[str]) -> None:
         expires = {
             one.truck: one.stops[-1].leave_s + self._planning.command_margin_s for one in plan.rounds if one.stops
@@ -440,3 +426,11 @@ class Planner:
         self.fault = problem
         self._retry_at_s = time.monotonic() + _RETRY_S
         logger.error("%s", problem)
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, RondeError) else f"The solver failed: {error or type(error).__name__}."
+
+
+def _broken(violation: str) -> str:
+    return f"A plan was thrown away because it breaks a rule: {violation}"

@@ -68,7 +68,7 @@ def status_of(error: Exception) -> int:
     """Return the HTTP status of an error of ours; a builtin that a leaf inherits decides (KeyError = 404)."""
     if isinstance(error, KeyError):
         return 404
-    if isinstance(error, Conflict) or type(error).__name__ == "AlreadyDecided":
+    if isinstance(error, Conflict) or type(error).__name__ in ("AlreadyDecided", "ReckonedAnew"):
         return 409
     if isinstance(error, BadInput):
         return 400

@@ -25,7 +25,7 @@ from service.plan_views import truck_answer
 from service.planning import Planner
 from service.settings import Settings, parse_address
 from service.snapshot import Snapshot
-from service.solving import SolverPool
+from service.solver_pool import SolverPool
 from service.streets import bounds_of, read_network, street_features
 from store.desk import Desk
 from store.series import SeriesStore, open_series
@@ -207,7 +207,8 @@ class Runtime:
 
     def _plan(self) -> None:
         fault = ""
-        while not self._stop.wait(max(0.2, self.settings.service.tick_s)):
+        while not self._stop.is_set():
+            self.planner.wait(max(0.2, self.settings.service.tick_s))
             try:
                 self.planner.step(self.snapshot, self.lasting_incidents())
                 self.announce_attention()

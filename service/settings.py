@@ -41,8 +41,13 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     plan_hour
         The day plan is made at this hour.
-    solver_s, replan_s
-        Real seconds that the solver may take for a day plan, and for a changed one.
+    solver_s
+        Real seconds that the solver may take for a day plan.
+    improve_s
+        Real seconds for which better changes of a plan are searched for, after the first, which comes at once.
+    outdated_s
+        A proposal is reckoned anew when trucks should have set out to follow it this long ago; no search for a better
+        one lasts longer either.
     wait_for_late_s
         Real seconds after a start that a day plan waits for devices that still tell what they kept while they were
         away. A plan made without them is completed later.
@@ -71,7 +76,8 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     plan_hour: float = 7.0
     solver_s: float = 8.0
-    replan_s: float = 3.0
+    improve_s: float = 60.0
+    outdated_s: float = 300.0
     wait_for_late_s: float = 45.0
     debounce_s: float = 120.0
     must_probability: float = 0.99
@@ -95,11 +101,13 @@ class PlanningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 0 <= self.plan_hour < 24:
             raise BadInput(f"plan_hour is {self.plan_hour}.", "Use an hour of the day from 0 up to 24.")
-        for name in ("solver_s", "replan_s"):
+        for name in ("solver_s", "improve_s"):
             if not 0 < getattr(self, name) <= 600:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "Use a number of seconds above 0, at most 600.")
         # Checks its own parameters.
         _ = self.selection
+        if not self.outdated_s >= 60:
+            raise BadInput(f"outdated_s is {self.outdated_s}.", "Use at least 60 seconds: trucks need them to react.")
         waits = ("wait_for_late_s", "debounce_s", "command_margin_s")
         for name in (*waits, "min_gain_s", "next_visit_margin_s"):
             if getattr(self, name) < 0:

@@ -6,7 +6,7 @@ meant to take its place in a city and is not supported yet: its driver is no dep
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from sqlalchemy import exc
 from city.errors import BadInput, PermanentError
 from city.findings import Incident, IncidentStatus
 from city.plans import Plan, Proposal, ProposalStatus
+from city.vetoes import VetoReason
 from store import desk_tables as tables
 
 Decision = Literal["confirmed", "dismissed", "closed"]
@@ -46,8 +47,23 @@ class AlreadyDecided(PermanentError):
         self.decided_at_s = decided_at_s
 
 
+class ReckonedAnew(PermanentError):
+    """The plan that somebody decided about is no longer proposed: it was reckoned anew; `id` says which proposal."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"The proposal {id!r} has been reckoned anew since you looked at it.",
+            "Look at it again before you decide.",
+        )
+        self.id = id
+
+
 class TrailEntry(NamedTuple):
-    """One decision: `by` whom, about which `subject` ("incident", "plan", "proposal") and `id`, and why."""
+    """One decision: `by` whom, about which `subject` ("incident", "plan", "proposal", "place") and `id`, and why.
+
+    About a place it is a driver's veto that somebody wrote down: the decision is its reason, a blank and a truck may
+    follow.
+    """
 
     n: int
     at_s: float
@@ -56,6 +72,14 @@ class TrailEntry(NamedTuple):
     id: str
     decision: str
     reason: str
+
+
+class PlaceVeto(NamedTuple):
+    """A place that was not served, why, and which truck it was; empty = it holds for all."""
+
+    place: str
+    reason: VetoReason
+    truck: str = ""
 
 
 class Desk:
@@ -203,6 +227,8 @@ class Desk:
     def put_proposal(self, proposal: Proposal) -> None:
         """Keep a proposal. What a dispatcher may be looking at is never changed: another proposal needs another id.
 
+        A better plan for the same causes is another version of it, see `improve_proposal`.
+
         Raises
         ------
         BadInput
@@ -235,6 +261,52 @@ class Desk:
 
         self._in_transaction(put)
 
+    def improve_proposal(self, better: Proposal, *, anew: bool = False) -> Proposal:
+        """Put a better plan in the place of an open proposal's, and return the proposal as it is kept now.
+
+        It keeps its id and when it was made, and its version rises by one. Whoever still looks at a plan that it had
+        before can accept that one.
+
+        Parameters
+        ----------
+        anew
+            It was reckoned from how things are now: the plans before cannot be accepted any more.
+
+        Raises
+        ------
+        NotFound, AlreadyDecided
+            There is none, or it is no longer open.
+        BadInput
+            It changes another plan than the proposal did.
+        """
+        tables.checked(better)
+        table, versions = tables.proposal, tables.proposal_version
+
+        def improve(db: sa.Connection) -> Proposal:
+            _lock_current(db)
+            row = db.execute(sa.select(table).where(table.c.id == better.id).with_for_update()).first()
+            if row is None:
+                raise NotFound("proposal", better.id)
+            if row.status != "open":
+                raise AlreadyDecided("proposal", better.id, row.status, row.decided_by, row.decided_at_s)
+            was: Proposal = row.body
+            if better.plan_before != was.plan_before:
+                raise BadInput(
+                    f"The proposal {better.id!r} changes the plan {was.plan_before!r}, not {better.plan_before!r}.",
+                    "Propose it under an id of its own.",
+                )
+            kept = msgspec.structs.replace(_undecided(better), made_at_s=was.made_at_s, version=was.version + 1)
+            if anew:
+                _forget_versions(db, [was.id])
+            elif was.plan.id != kept.plan.id:
+                mine = sa.and_(versions.c.proposal == was.id, versions.c.plan.in_([was.plan.id, kept.plan.id]))
+                db.execute(versions.delete().where(mine))
+                db.execute(versions.insert().values(proposal=was.id, plan=was.plan.id, body=was))
+            db.execute(table.update().where(table.c.id == was.id).values(body=kept))
+            return kept
+
+        return self._in_transaction(improve)
+
     def proposals(self, status: ProposalStatus | None = None, limit: int = 1000) -> list[Proposal]:
         """Return proposals, the newest first."""
         table = tables.proposal
@@ -247,17 +319,36 @@ class Desk:
         """Return one proposal, or raise `NotFound`."""
         return _proposal(self._row(tables.proposal, "proposal", id))
 
-    def decide_proposal(self, id: str, accept: bool, by: str, reason: str, at_s: float) -> Proposal:
+    def decide_proposal(
+        self,
+        id: str,
+        accept: bool,
+        by: str,
+        reason: str,
+        at_s: float,
+        veto: PlaceVeto | None = None,
+        *,
+        plan: str | None = None,
+    ) -> Proposal:
         """Accept or reject an open proposal: of all who try, exactly one succeeds.
 
         Accepting does everything in one transaction: its plan is kept and becomes the current plan, and the other
         open proposals are superseded, because they change a plan that is no longer driven. A proposal whose
         `plan_before` is not the current plan is superseded instead of accepted, and `AlreadyDecided` says so.
+        A rejection whose reason is one of its places is written down as a veto of that place too.
+
+        Parameters
+        ----------
+        plan
+            Id of the plan that was looked at. A better one may have taken its place: what was looked at is what is
+            accepted. None = the newest.
 
         Raises
         ------
         NotFound, AlreadyDecided
             There is none, or it is no longer open.
+        ReckonedAnew
+            The plan that was looked at is no longer proposed.
         BadInput
             A rejection without a reason, or a decision of nobody.
         """
@@ -278,25 +369,48 @@ class Desk:
             if accept and plan_now is not None and row.plan_before != plan_now:
                 _supersede(db, at_s, by, table.c.id == id)
                 return AlreadyDecided("proposal", id, "superseded", "", at_s)
+            body: Proposal = row.body
+            if accept and plan is not None and plan != body.plan.id:
+                body = _version(db, id, plan)
             values = {
                 "status": "accepted" if accept else "rejected",
                 "decided_by": by,
                 "decided_at_s": at_s,
                 "decision_reason": reason,
             }
-            db.execute(table.update().where(table.c.id == id).values(values))
+            db.execute(table.update().where(table.c.id == id).values(**values, body=body))
+            _forget_versions(db, [id])
             _write_down(db, at_s, by, "proposal", id, str(values["status"]), reason)
+            if veto and not accept:
+                _write_veto(db, veto, at_s, by, reason)
             if accept:
-                _put_plan(db, row.body.plan)
-                if plan_now != row.body.plan.id:
-                    _make_current(db, plan_now, row.body.plan.id, at_s, by)
+                _put_plan(db, body.plan)
+                if plan_now != body.plan.id:
+                    _make_current(db, plan_now, body.plan.id, at_s, by)
                 _supersede(db, at_s, by, table.c.status == "open")
-            return msgspec.structs.replace(_proposal(row), **values)
+            return msgspec.structs.replace(body, **values)
 
         decided = self._in_transaction(decide)
         if isinstance(decided, AlreadyDecided):
             raise decided
         return decided
+
+    def note_veto(self, veto: PlaceVeto, by: str, note: str, at_s: float) -> TrailEntry:
+        """Write down that a place was not served, and why; return the entry.
+
+        Raises
+        ------
+        BadInput
+            It is nobody's.
+        """
+        _check_who(by, at_s)
+
+        def write(db: sa.Connection) -> TrailEntry:
+            _write_veto(db, veto, at_s, by, note)
+            newest = sa.select(tables.trail).where(tables.trail.c.id == veto.place).order_by(tables.trail.c.n.desc())
+            return TrailEntry(*db.execute(newest.limit(1)).one())
+
+        return self._in_transaction(write)
 
     def supersede_open_proposals(self, at_s: float, by: str = "ronde") -> list[str]:
         """Take back every open proposal, because what it was made for has changed; return their ids."""
@@ -381,9 +495,28 @@ def _supersede(db: sa.Connection, at_s: float, by: str, which: sa.ColumnElement[
     ids = list(db.execute(sa.select(table.c.id).where(which).order_by(table.c.id)).scalars())
     values = {"status": "superseded", "decided_by": "", "decided_at_s": at_s, "decision_reason": ""}
     db.execute(table.update().where(table.c.id.in_(ids)).values(values))
+    _forget_versions(db, ids)
     for id in ids:
         _write_down(db, at_s, by, "proposal", id, "superseded", "")
     return ids
+
+
+def _write_veto(db: sa.Connection, veto: PlaceVeto, at_s: float, by: str, note: str) -> None:
+    _write_down(db, at_s, by, "place", veto.place, f"{veto.reason} {veto.truck}".strip(), note)
+
+
+def _version(db: sa.Connection, id: str, plan: str) -> Proposal:
+    table = tables.proposal_version
+    mine = sa.and_(table.c.proposal == id, table.c.plan == plan)
+    body: Proposal | None = db.execute(sa.select(table.c.body).where(mine)).scalar()
+    if body is None:
+        raise ReckonedAnew(id)
+    return body
+
+
+def _forget_versions(db: sa.Connection, ids: Sequence[str]) -> None:
+    table = tables.proposal_version
+    db.execute(table.delete().where(table.c.proposal.in_(ids)))
 
 
 def _write_down(db: sa.Connection, at_s: float, by: str, subject: str, id: str, decision: str, reason: str) -> None:

@@ -83,6 +83,15 @@ proposal = sa.Table(
     sa.Index("proposal_by_status", "status", "made_at_s"),
 )
 
+# What an open proposal said before a better plan took its place: somebody may be looking at it.
+proposal_version = sa.Table(
+    "proposal_version",
+    metadata,
+    sa.Column("proposal", sa.Text, sa.ForeignKey("proposal.id"), primary_key=True),
+    sa.Column("plan", sa.Text, primary_key=True),
+    sa.Column("body", Document(Proposal), nullable=False),
+)
+
 # One row for ever. Whoever changes what is current, or decides on a proposal, locks it first.
 current_plan = sa.Table(
     "current_plan",

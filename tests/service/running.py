@@ -16,7 +16,7 @@ from service.settings import PlanningSettings, ServiceSettings, Settings
 from tests.service.small_city import SmallCity
 
 T = TypeVar("T")
-QUICK = PlanningSettings(solver_s=1.0, replan_s=0.5, debounce_s=60.0)
+QUICK = PlanningSettings(solver_s=1.0, improve_s=2.0, debounce_s=60.0)
 
 
 def settings_for(city: SmallCity, broker: str = "", speed_up: float = 30.0) -> Settings:
