@@ -87,10 +87,10 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def situation(
-    morning_s: float, breaks: bool = True, roomy: bool = False
+    morning_s: float, breaks: bool = True, roomy: bool = False, seed: int = _CITY_SEED
 ) -> tuple[CollectionProblem, Plan, tuple[TruckProgress, ...], tuple[Job, ...]]:
     """Return a day at nine o'clock with a jam, the plan of the morning, how far trucks are, and what is new."""
-    city = heidelberg(_CLUSTERS + _LOOSE + _NEW + 2, _CITY_SEED)
+    city = heidelberg(_CLUSTERS + _LOOSE + _NEW + 2, seed)
     problem = day(city, _CLUSTERS, _CRANES, _LOOSE, _GRABS, breaks)
     if roomy:
         problem = replace(problem, trucks=tuple(_roomy(truck) for truck in problem.trucks))
