@@ -196,10 +196,12 @@ def crews_under_way(
     return [one.crew for one in _Change(problem, plan, progress, new_jobs).crews]
 
 
-def as_it_stands(problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress]) -> Plan:
+def as_it_stands(
+    problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress], lines: bool = True
+) -> Plan:
     """Return the plan unchanged, with its times as they will be now: what a changed plan has to be compared with.
 
-    Nothing is moved, added or dropped, so it may end after the shift.
+    Nothing is moved, added or dropped, so it may end after the shift. Without `lines` its rounds have no `Round.path`.
     """
     given_up = frozenset(one.job for one in plan.unserved)
     now = situation_of(problem, plan, progress, (), given_up)
@@ -208,7 +210,7 @@ def as_it_stands(problem: CollectionProblem, plan: Plan, progress: Sequence[Truc
     for crew in crews:
         for outing, order in enumerate(_kept_orders(crew, now)):
             orders[crew.outings[outing].truck.id] = crew, outing, order
-    rounds = _rounds(problem, now, orders)
+    rounds = _rounds(problem, now, orders, lines)
     planned = {stop.job for one in rounds for stop in one.stops} | {one.job for one in plan.unserved}
     unserved = [*plan.unserved, *(one for one in _passed_by(now) if one.job not in planned)]
     unserved += [one for one in cut_off if one.job not in {other.job for other in unserved}]

@@ -134,7 +134,7 @@ class _Compared:
     def __init__(self, problem: CollectionProblem, request: SolveRequest) -> None:
         assert request.plan is not None  # noqa: S101 - nobody compares a day plan
         self._problem, self._before, self._progress = problem, request.plan, request.progress
-        self._alone = as_it_stands(problem, request.plan, request.progress)
+        self._alone = as_it_stands(problem, request.plan, request.progress, lines=False)
         self._alone_violations = self._judged(self._alone).violations
 
     def answer(self, plan: Plan, began_s: float) -> SolveAnswer:
