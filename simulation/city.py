@@ -34,6 +34,12 @@ _KINDS = ((4.0, 2500.0), (5.0, 2900.0))
 # Distance from the sensor as a share of the depth, and the fill there: a pit is narrower at its bottom.
 _SHAPE = ((1.0, 0.0), (0.85, 0.10), (0.6, 0.40), (0.35, 0.72), (0.13, 1.0), (0.05, 1.1))
 _INNER_CITY = "Binnenstad"
+# Six hours of work and two breaks of half an hour, planned at seven: Groningen's, arXiv 2409.13386.
+_SHIFT: dict[str, Any] = {
+    "shift_start_hour": 7.0,
+    "shift_duration_s": 7 * HOUR_S,
+    "breaks": ((10.0, 30.0), (12.0, 30.0)),
+}
 
 
 @dataclass(frozen=True)
@@ -213,9 +219,9 @@ def fleet_of(network: Network, cranes: int, grabs: int, seed: int) -> tuple[Depo
         streams: tuple[Stream, ...] = ("residual",)
         if cranes > 1 and i == cranes:
             streams = ("paper",)
-        trucks.append(Truck(f"crane-{i}", f"Kraanwagen {i}", "crane", depot.id, streams, 100.0, 10_000.0))
+        trucks.append(Truck(f"crane-{i}", f"Kraanwagen {i}", "crane", depot.id, streams, 100.0, 10_000.0, **_SHIFT))
     for i in range(1, grabs + 1):
-        trucks.append(Truck(f"grab-{i}", f"Grijper {i}", "grab", depot.id, ("residual",), 25.0, 5_000.0))
+        trucks.append(Truck(f"grab-{i}", f"Grijper {i}", "grab", depot.id, ("residual",), 25.0, 5_000.0, **_SHIFT))
     return depot, site, trucks
 
 

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from city.places import Truck
-from city.readings import Log, Reading
+from city.readings import Log, Reading, ReadingKind
 from city.register import Register
+from city.vetoes import VetoReason
 from edge.driver import Driver
 from routing.network import Network
 from simulation.city import SimulatedCity
 from simulation.drivers import ApproachDriver, BesideDriver, FillDriver, SensorNoise, TruckDriver
 from simulation.history import History
+from simulation.obstacles import Obstacles
 from simulation.parameters import HOUR_S
 from simulation.planted import PlantedEvent
 from simulation.replay import ReplayCity, ReplayWorld
@@ -67,6 +69,10 @@ class Field(Protocol):
         """Return what happened since the last call."""
         ...
 
+    def refusal(self, cluster: str, at_s: float) -> VetoReason | None:
+        """Return why a driver who comes to a cluster at a time drives on; None = he does not."""
+        ...
+
 
 class SimulatedField:
     """The truth of a simulated city, seen through sensors with noise and faults."""
@@ -78,6 +84,7 @@ class SimulatedField:
         self.seed = city.seed
         self.planted: Sequence[PlantedEvent] = city.planted
         self.truth = city.truth()
+        self.obstacles = Obstacles(city.register, city.seed)
         self._noise = noise or SensorNoise()
         self._happenings: list[Happening] = []
 
@@ -110,6 +117,10 @@ class SimulatedField:
         taken = self._happenings + self.truth.take_happenings()
         self._happenings = []
         return taken
+
+    def refusal(self, cluster: str, at_s: float) -> VetoReason | None:
+        """See `Field.refusal`."""
+        return self.obstacles.refusal(cluster, at_s)
 
     def _driver(self, channel: str, entity: str) -> Driver:
         container = self.register.containers.get(entity)
@@ -173,6 +184,10 @@ class ReplayField:
         """See `Field.take_happenings`."""
         return self._world.take_happenings()
 
+    def refusal(self, cluster: str, at_s: float) -> VetoReason | None:
+        """See `Field.refusal`: nothing is planted in a history."""
+        return None
+
     def _between(self, from_s: float, until_s: float) -> Iterator[Said]:
         if (levels := self._city.levels) is not None:
             for at_s, entity, value in _rows(levels, from_s, until_s):
@@ -192,7 +207,9 @@ def truck_drives(field: Field) -> dict[str, TruckDrive]:
     """Return every truck of a field, at its depot, by the id of its device."""
     roads = Roads(field.network, field.register, field.speed_ratio_true)
     return {
-        device_of(field.register, truck): TruckDrive(truck, field.register, roads, field.world, field.seed)
+        device_of(field.register, truck): TruckDrive(
+            truck, field.register, roads, field.world, field.seed, field.refusal
+        )
         for truck in field.register.trucks.values()
     }
 
@@ -203,8 +220,9 @@ def truck_driver(field: Field, drive: TruckDrive) -> Driver:
 
 
 def visit_reading(at_s: float, place: str, values: dict[str, float | None], channel: str = "truck") -> Reading:
-    """Return the reading with which a truck says what it did at a place."""
-    return Reading(round(at_s * 1000), channel, "visit", values, place=place)
+    """Return the reading with which a truck says what it did at a place, or why it did not."""
+    kind: ReadingKind = "veto" if "veto_code" in values else "visit"
+    return Reading(round(at_s * 1000), channel, kind, values, place=place)
 
 
 def device_of(register: Register, truck: Truck) -> str:

@@ -1,8 +1,10 @@
 """Trucks that drive: they follow the round they were given, at the speed that the streets allow."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -10,10 +12,13 @@ from city.errors import BadInput
 from city.places import Truck
 from city.plans import Round, Stop
 from city.register import Register
+from city.vetoes import VetoReason, veto_code
 from routing.service_time import service_s
 from simulation.roads import Leg, Roads
 
 _WORK_NOISE = (0.9, 1.15)
+# A stop that takes this much longer than its work is one at which the plan waits.
+_WAITS_S = 60.0
 
 
 class World(Protocol):
@@ -29,11 +34,19 @@ class World(Protocol):
 
 
 class Visit(NamedTuple):
-    """What a truck did: `place` is a container (values `lift_kg`) or a cluster (values `objects_beside`)."""
+    """What a truck did: `place` is a container (values `lift_kg`) or a cluster (values `objects_beside`).
+
+    Where it did not do what was asked, `place` is the cluster and values have `veto_code` alone.
+    """
 
     at_s: float
     place: str
     values: dict[str, float | None]
+
+    @property
+    def is_veto(self) -> bool:
+        """Whether it did not do what was asked."""
+        return "veto_code" in self.values
 
 
 class _Driving(NamedTuple):
@@ -52,6 +65,7 @@ class _Working(NamedTuple):
 class TruckDrive:
     """A truck under way, moved forward by `advance`.
 
+    It has its breaks when they are due and the way or the work that it is at is done, and waits where its round does.
     Without a round it stands where it is. A new round does not take it off the stop that it drives to or works at:
     it finishes that one, and goes on with the first stop of the new round that it has not done. Jobs are known by
     their id; an unloading is done when the truck has unloaded as often as the round has unloadings before it.
@@ -64,9 +78,19 @@ class TruckDrive:
         How long ways take, and what emptying and clearing change.
     seed
         How long work takes varies by it.
+    refusal
+        Returns why a driver who comes to a cluster at a time does not do what was asked; None = he does it.
     """
 
-    def __init__(self, truck: Truck, register: Register, roads: Roads, world: World, seed: int) -> None:
+    def __init__(
+        self,
+        truck: Truck,
+        register: Register,
+        roads: Roads,
+        world: World,
+        seed: int,
+        refusal: Callable[[str, float], VetoReason | None] | None = None,
+    ) -> None:
         depot = register.depots[truck.depot]
         self.truck = truck
         self.load_kg = 0.0
@@ -81,6 +105,11 @@ class TruckDrive:
         self._now_s = -np.inf
         self._activity: _Driving | _Working | None = None
         self._queue: list[Stop] = []
+        self._refusal = refusal
+        self._refused: list[Visit] = []
+        self._timezone = ZoneInfo(register.timezone)
+        # Number of breaks that are over, by day.
+        self._rested: dict[float, int] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -109,6 +138,8 @@ class TruckDrive:
                 if self._activity.end_s > to_s:
                     break
                 self._arrive(self._activity)
+                visits += self._refused
+                self._refused = []
             elif isinstance(self._activity, _Working):
                 visits += self._work(self._activity, to_s)
                 if self._activity is not None and self._activity.end_s > to_s:
@@ -118,6 +149,24 @@ class TruckDrive:
                 break
         self._now_s = max(self._now_s, to_s)
         return visits
+
+    def _rest(self, at_s: float) -> float:
+        """Return when the truck goes on that has done something at `at_s`: breaks that are due come first."""
+        due = self._breaks(at_s)
+        while due and due[0][0] <= at_s:
+            at_s += due.pop(0)[1]
+            self._has_rested(at_s)
+        return at_s
+
+    def _breaks(self, at_s: float) -> list[tuple[float, float]]:
+        """Return (when due, seconds) of the breaks of the local day that are still to be taken."""
+        day_s = _hours_from_s(at_s, self._timezone)
+        breaks = [(day_s + hour * 3600.0, minutes * 60.0) for hour, minutes in self.truck.breaks]
+        return breaks[self._rested.get(day_s, 0) :]
+
+    def _has_rested(self, at_s: float) -> None:
+        day_s = _hours_from_s(at_s, self._timezone)
+        self._rested[day_s] = self._rested.get(day_s, 0) + 1
 
     def position(self, at_s: float) -> tuple[float, float]:
         """Return (lon, lat) at a time that `advance` has reached."""
@@ -136,9 +185,13 @@ class TruckDrive:
             if stop.leave_s > to_s:
                 return False
             self._now_s = max(start_s, stop.leave_s)
+            # Whoever waited at the depot has had the breaks that were due.
+            for _ in [one for one in self._breaks(self._now_s) if one[0] < self._now_s]:
+                self._has_rested(self._now_s)
             self.done.append(self._queue.pop(0))
             return True
         self._queue.pop(0)
+        start_s = self._rest(start_s)
         leg = self._roads.leg(self._at, (stop.lon, stop.lat), start_s)
         self._activity = _Driving(stop, leg, start_s, start_s + leg.duration_s)
         return True
@@ -148,6 +201,13 @@ class TruckDrive:
         self._at = (stop.lon, stop.lat)
         self._now_s = driving.end_s
         self.distance_m += driving.leg.distance_m
+        if stop.kind in ("empty", "clear") and self._refusal and (why := self._refusal(stop.place, self._now_s)):
+            # It is not done: a later round may ask for it again.
+            self._refused.append(Visit(self._now_s, stop.place, {"veto_code": veto_code(why)}))
+            self._activity = None
+            return
+        if stop.kind != "end":
+            self._now_s = max(self._rest(self._now_s), _begins_s(stop))
         noise = float(self._rng.uniform(*_WORK_NOISE))
         steps: list[tuple[float, str]] = []
         work_s = 0.0
@@ -200,6 +260,22 @@ class TruckDrive:
                 strangers.append(stop.place)
             if strangers:
                 raise BadInput(f"The round speaks of {strangers[0]!r}.", "Use places of the register.")
+
+
+def _begins_s(stop: Stop) -> float:
+    """Return when work at a stop may begin that the plan waits at; -inf where it does not wait.
+
+    Of clearing nobody but the planner knows how long it takes.
+    """
+    planned_s = service_s(len(stop.containers)) if stop.kind == "empty" else np.inf
+    waits = stop.leave_s - stop.arrive_s > planned_s + _WAITS_S
+    return stop.leave_s - planned_s if waits else -np.inf
+
+
+def _hours_from_s(at_s: float, timezone: ZoneInfo) -> float:
+    """Return from when hours count on the local day: midnight, but on days whose clocks change in the night."""
+    noon = datetime.fromtimestamp(at_s, timezone).replace(hour=12, minute=0, second=0, microsecond=0)
+    return noon.timestamp() - 12 * 3600.0
 
 
 def remaining_stops(stops: Sequence[Stop], done: Sequence[Stop]) -> list[Stop]:

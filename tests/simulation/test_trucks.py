@@ -1,3 +1,6 @@
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import msgspec
 import numpy as np
 import pytest
@@ -6,6 +9,9 @@ from city.errors import BadInput
 from city.plans import Round, Stop
 from routing.travel import TravelTimes
 from simulation.city import SimulatedCity
+from simulation.field import visit_reading
+from simulation.obstacles import Obstacles
+from simulation.parameters import local_time
 from simulation.planted import PlantedEvent
 from simulation.roads import Roads
 from simulation.trucks import TruckDrive, remaining_stops
@@ -171,3 +177,81 @@ def test_a_round_for_another_truck_or_city_is_refused(town: SimulatedCity) -> No
     with pytest.raises(BadInput, match="c9999"):
         drive.follow("p", Round("crane-1", (stranger,), 0.0, 0.0), START_S)
     assert drive.is_idle
+
+
+def with_breaks(city: SimulatedCity, *breaks: tuple[float, float]) -> TruckDrive:
+    truth = city.truth()
+    truth.advance(START_S)
+    truck = msgspec.structs.replace(city.register.trucks["crane-1"], breaks=breaks)
+    return TruckDrive(truck, city.register, Roads(city.network, city.register, truth.speed_ratio_true), truth, 1)
+
+
+def visited(drive: TruckDrive, city: SimulatedCity, clusters: list[str], round_: Round | None = None) -> list[float]:
+    drive.follow("plan", round_ or round_of(city, "crane-1", clusters), START_S)
+    return [v.at_s for v in drive.advance(START_S + 8 * 3600)]
+
+
+def test_breaks_are_taken_once_when_a_way_or_a_stop_is_done(town: SimulatedCity) -> None:
+    clusters = list(town.register.clusters)[:3]
+    hour = local_time(START_S, town.register.timezone).hour + 0.5
+    through = visited(with_breaks(town), town, clusters)
+    # The round begins at half past six: the first break is due before it, the second in the middle of its work.
+    between = (through[0] - START_S) / 3600 + hour + 0.001
+    paused = visited(with_breaks(town, (hour - 1.0, 30.0), (between, 30.0)), town, clusters)
+    assert paused[0] == pytest.approx(through[0])
+    assert paused[-1] - through[-1] == pytest.approx(1800, abs=30)
+
+
+def test_a_truck_waits_where_its_round_does(town: SimulatedCity) -> None:
+    clusters = list(town.register.clusters)[:1]
+    round_ = round_of(town, "crane-1", clusters)
+    stops = list(round_.stops)
+    stops[1] = msgspec.structs.replace(stops[1], leave_s=START_S + 2 * 3600)
+    (first, *_) = visited(drive_of(town)[0], town, clusters, Round("crane-1", tuple(stops), 0.0, 0.0))
+    assert first >= START_S + 2 * 3600 - 300
+    (soon, *_) = visited(drive_of(town)[0], town, clusters)
+    assert soon < START_S + 3600
+
+
+def test_a_driver_who_cannot_do_it_says_why_and_drives_on(town: SimulatedCity) -> None:
+    truth = town.truth()
+    truth.advance(START_S)
+    clusters = list(town.register.clusters)[:3]
+    blocked = {clusters[1]}
+    roads = Roads(town.network, town.register, truth.speed_ratio_true)
+    drive = TruckDrive(
+        town.register.trucks["crane-1"], town.register, roads, truth, 1,
+        lambda cluster, at_s: "blocked" if cluster in blocked else None,
+    )  # fmt: skip
+    drive.follow("plan", round_of(town, "crane-1", clusters), START_S)
+    said = drive.advance(START_S + 8 * 3600)
+    (veto,) = [one for one in said if one.is_veto]
+    assert (veto.place, veto.values) == (clusters[1], {"veto_code": 0.0})
+    assert [s.job for s in drive.done if s.job] == [f"job-{c}" for c in clusters if c not in blocked]
+    # A later round asks for it again, and now it can be done.
+    blocked.clear()
+    drive.follow("later", round_of(town, "crane-1", clusters), START_S + 8 * 3600)
+    again = drive.advance(START_S + 12 * 3600)
+    assert {one.place for one in again} == {c.id for c in town.register.containers_of(clusters[1])}
+    reading = visit_reading(veto.at_s, veto.place, veto.values)
+    assert (reading.kind, reading.place) == ("veto", clusters[1])
+
+
+def test_streets_are_full_at_the_same_hour_of_weekdays_and_share_is_a_share(town: SimulatedCity) -> None:
+    some = Obstacles(town.register, 7, share=0.5)
+    assert 0 < len(some.full_hour) < len(town.register.clusters)
+    assert some.full_hour == Obstacles(town.register, 7, share=0.5).full_hour
+    cluster, hour = next(iter(some.full_hour.items()))
+    # The first of March 2027 is a Monday.
+    day = datetime(2027, 3, 1, hour, 20, tzinfo=ZoneInfo(town.register.timezone))
+    assert some.refusal(cluster, day.timestamp()) == "blocked"
+    assert some.refusal(cluster, day.timestamp() + 3600) is None
+    assert some.refusal(cluster, day.timestamp() - 86_400) is None
+    with pytest.raises(BadInput, match="share"):
+        Obstacles(town.register, 7, share=1.2)
+
+
+def test_trucks_of_a_simulated_city_work_six_hours_and_have_two_breaks(town: SimulatedCity) -> None:
+    for truck in town.register.trucks.values():
+        assert truck.breaks == ((10.0, 30.0), (12.0, 30.0))
+        assert truck.shift_duration_s - sum(60 * minutes for _, minutes in truck.breaks) == 6 * 3600
