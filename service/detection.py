@@ -20,7 +20,7 @@ from service.decision_rows import decision_rows
 from service.detectors import Detectors
 from service.incidents import IncidentBook
 from service.snapshot import Snapshot
-from store.desk import Desk
+from store.desk import Desk, TrailEntry
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,10 @@ class DetectionLoop:
         """Let the detectors learn from what a person has just decided about an incident."""
         # Appending is all that another thread does; the newest decision is the last in time.
         self._decisions.extend(decision_rows(self._desk.trail(1, incident.id), {incident.id: incident}))
+
+    def vetoed(self, said: TrailEntry) -> None:
+        """Let everybody know that a place was not served, as the desk has just written down."""
+        self._decisions.extend(decision_rows([said], {}))
 
     def stop(self) -> None:
         """End, and wait for it."""

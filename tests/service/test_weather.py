@@ -21,9 +21,7 @@ def test_hours_above_force_six_forbid_lifting_and_are_told_of():
     wind = parse_wind(forecast(5, 7, 8, 6, 7))
     assert wind.no_lifting(NOON_S) == ((NOON_S + 3600, NOON_S + 3 * 3600), (NOON_S + 4 * 3600, NOON_S + 5 * 3600))
     said, is_well = wind.told(NOON_S, AMSTERDAM)
-    assert said == (
-        "No lifting from 13:00 to 15:00: wind force 8; No lifting from 16:00 to 17:00: wind force 7"
-    )
+    assert said == ("No lifting from 13:00 to 15:00: wind force 8; No lifting from 16:00 to 17:00: wind force 7")
     assert is_well
     assert wind.no_lifting(NOON_S + 3 * 3600) == ((NOON_S + 4 * 3600, NOON_S + 5 * 3600),)
 
