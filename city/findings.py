@@ -20,9 +20,13 @@ FindingKind = Literal[
     "chatter",
     "tilt",
     "fleet_silent",
+    "refused",
+    "wind",
 ]
 # What a round had better go around: the congestion of many days, and what blocks a road today.
 JAM_KINDS: frozenset[FindingKind] = frozenset({"congestion", "incident"})
+# What asks for another round without a detector: a driver was turned away and may try again; cranes may not lift.
+OCCASION_KINDS: frozenset[FindingKind] = frozenset({"refused", "wind"})
 DumpingCause = Literal["unknown", "full", "jammed", "bulky", "misuse", "fault"]
 CauseGroup = Literal["overflow", "dumped", "unknown"]
 IncidentStatus = Literal["open", "confirmed", "dismissed", "closed"]

@@ -157,5 +157,3 @@ class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
     decision_reason: str = ""
     version: int = 1
     improved_at_s: float | None = None
-    # What asked for it besides incidents: places that a driver could not serve, wind.
-    occasions: tuple[str, ...] = ()

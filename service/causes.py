@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from city.findings import JAM_KINDS, Incident
+from city.findings import JAM_KINDS, OCCASION_KINDS, Incident
 from city.plans import Plan, Proposal, Round
 from city.register import Register
 from routing.geometry import local_metres
 from service.jobs import open_dumpings
+from service.occasions import is_occasion
 from service.progress import RoundProgress, done_jobs
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot, Visit
@@ -18,6 +19,7 @@ from service.snapshot import Snapshot, Visit
 _WORSE = 0.25
 # City seconds until a cause that no plan could serve is looked at again.
 _AGAIN_S = 3600.0
+_NEVER_WORSE = 2.0
 
 
 class _Answered(NamedTuple):
@@ -62,6 +64,7 @@ class Causes:
         self._now_s = snapshot.now_s
         planned = {job.incident for job in plan.jobs if job.incident}
         open_now = [one for one in open_dumpings(incidents) if one.id not in planned]
+        open_now += [one for one in incidents if one.kind in OCCASION_KINDS]
         open_now += [one for one in incidents if self._is_jam_on_the_way(one, plan, progress)]
         open_now = [one for one in open_now if not self._is_answered(one)]
         self._first_seen = {one.id: self._first_seen.get(one.id, snapshot.now_s) for one in open_now}
@@ -81,7 +84,7 @@ class Causes:
         """Note that these are in the plan now."""
         for one in incidents:
             self.notes.pop(one, None)
-            self._answered[one] = _Answered("", 2.0, self._now_s + _AGAIN_S)
+            self._answered[one] = _Answered("", _NEVER_WORSE, self._now_s + _AGAIN_S)
 
     def answered(self, incidents: Iterable[Incident], note: str) -> None:
         """Note that nothing can be done about these for now, and why."""
@@ -93,7 +96,9 @@ class Causes:
         """Note that somebody said no; these are a cause again only when they have become another matter."""
         for proposal in proposals:
             for id in proposal.incidents:
-                if known := incidents.get(id):
+                if is_occasion(id):
+                    self._answered[id] = _Answered("", _NEVER_WORSE, np.inf)
+                elif known := incidents.get(id):
                     self._answered[id] = _Answered(known.cause, known.severity, np.inf)
                     self.notes[id] = f"a proposal was rejected: {proposal.decision_reason}"
 

@@ -9,6 +9,7 @@ from city.plans import Job, Plan
 from city.register import Register
 from models.rows import Floats
 from routing.replan import TruckProgress
+from service.day_limits import DayLimits
 from service.jobs import hours_from_s
 from service.observed_traffic import NOW_S, observed_approaches, over_a_shift_s
 from service.progress import RoundProgress
@@ -27,6 +28,8 @@ class PlanRequests:
 
     Parameters
     ----------
+    limits
+        When nobody may work at a place.
     usual_ratio
         Returns the usual speed of approaches at moments, see `observed_approaches`; None = not known.
     """
@@ -36,6 +39,7 @@ class PlanRequests:
         register: Register,
         clock: Clock,
         planning: PlanningSettings,
+        limits: DayLimits,
         *,
         seed: int,
         usual_ratio: Callable[[Sequence[float]], Floats] | None = None,
@@ -43,6 +47,7 @@ class PlanRequests:
         self._register = register
         self._clock = clock
         self._planning = planning
+        self._limits = limits
         self._seed = seed
         self._usual_ratio = usual_ratio
         self._timezone = ZoneInfo(register.timezone)
@@ -50,7 +55,8 @@ class PlanRequests:
     def day(self, snapshot: Snapshot, jobs: tuple[Job, ...]) -> SolveRequest:
         """Return the request for a plan of the day."""
         seconds = self._planning.solver_s
-        return self._request(snapshot, jobs, seconds, seconds + 1.0, over_a_shift_s(self._register))
+        within = tuple(self._limits.applied(jobs, snapshot))
+        return self._request(snapshot, within, seconds, seconds + 1.0, over_a_shift_s(self._register))
 
     def complete(
         self,
@@ -61,7 +67,8 @@ class PlanRequests:
     ) -> SolveRequest:
         """Return the request for the plan of the day with what was not known when it was made."""
         seconds = self._planning.solver_s
-        request = self._request(snapshot, plan.jobs, seconds, seconds + 1.0, NOW_S)
+        jobs = tuple(self._limits.refused_today(plan.jobs, snapshot))
+        request = self._request(snapshot, jobs, seconds, seconds + 1.0, NOW_S)
         return self._under_way(request, snapshot, plan, progress, missing)
 
     def change(
@@ -77,7 +84,8 @@ class PlanRequests:
         """
         fresh_s = self._clock.real_s(self._planning.outdated_s)
         seconds = max(_LEAST_SEARCH_S, min(self._planning.improve_s, fresh_s))
-        request = self._request(snapshot, plan.jobs, seconds, _UNTIL_THERE_S, NOW_S)
+        jobs = tuple(self._limits.refused_today(plan.jobs, snapshot))
+        request = self._request(snapshot, jobs, seconds, _UNTIL_THERE_S, NOW_S)
         return self._under_way(request, snapshot, plan, progress, new_jobs)
 
     def _request(
@@ -100,6 +108,7 @@ class PlanRequests:
             seconds=seconds,
             seed=self._seed,
             observed=observed_approaches(register, snapshot, self._usual_ratio, ahead_s),
+            no_lifting=self._limits.wind().no_lifting(snapshot.now_s),
         )
 
     def _under_way(
@@ -111,7 +120,8 @@ class PlanRequests:
         new_jobs: tuple[Job, ...],
     ) -> SolveRequest:
         reports = tuple(self._truck_progress(one, snapshot) for one in progress.values())
-        return replace(request, plan=plan, progress=reports, new_jobs=new_jobs)
+        within = tuple(self._limits.applied(new_jobs, snapshot))
+        return replace(request, plan=plan, progress=reports, new_jobs=within)
 
     def _truck_progress(self, one: RoundProgress, snapshot: Snapshot) -> TruckProgress:
         depot = self._register.depots[self._register.trucks[one.truck].depot]

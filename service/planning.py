@@ -3,10 +3,13 @@
 import logging
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from city.clock import Clock, local_midnight_s
 from city.errors import RondeError
@@ -15,16 +18,19 @@ from city.plans import Job, Plan, Proposal
 from city.register import Register
 from models.rows import Floats
 from service.causes import Causes, stale_jobs
+from service.day_limits import DayLimits
 from service.dispatch import Dispatcher
 from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
+from service.occasions import is_occasion, lifts_in_wind, retries, winds
 from service.plan_requests import PlanRequests
-from service.progress import RoundProgress, plan_progress
+from service.progress import RoundProgress, done_jobs, plan_progress
 from service.proposing import PLANNER, Change, Proposer, times_have_passed
+from service.set_aside import SetAside, for_the_solver, refused_jobs, without
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
 from service.solver_pool import Search, SolverPool
 from service.solving import SolveAnswer, SolveRequest
-from store.desk import Desk
+from store.desk import Desk, PlaceVeto
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +66,8 @@ class Planner:
         Takes the name and the data of a live event.
     usual_ratio
         Returns the usual speed of approaches at moments, see `observed_approaches`.
+    limits
+        When nobody may work at a place; None = nothing is known of that.
     """
 
     def __init__(
@@ -74,6 +82,7 @@ class Planner:
         seed: int,
         publish: Callable[[str, Any], None],
         usual_ratio: Callable[[Sequence[float]], Floats] | None = None,
+        limits: DayLimits | None = None,
     ) -> None:
         self._register = register
         self._desk = desk
@@ -96,11 +105,15 @@ class Planner:
             for one in register.installations
             if one.entity in register.containers and one.valid_until_s is None
         ]
-        self._requests = PlanRequests(register, clock, planning, seed=seed, usual_ratio=usual_ratio)
+        self._limits = limits or DayLimits(register)
+        self._requests = PlanRequests(register, clock, planning, self._limits, seed=seed, usual_ratio=usual_ratio)
         self._causes = Causes(register, planning)
         self._proposer = Proposer(register, desk, clock, planning, self._causes, publish)
         self._causes.remember_rejected(desk.proposals("rejected"), {one.id: one for one in desk.incidents()})
         self._plan = desk.current_plan()
+        # The current plan without the stops that drivers refused, and why each of these is not in it.
+        self._driven = self._plan
+        self._aside: dict[str, SetAside] = {}
         self._told_at_s = self._decided_at_s()
         self.fault = ""
         self.solved = 0
@@ -132,8 +145,8 @@ class Planner:
         return self._causes.notes.get(incident, "")
 
     def todays_plan(self, now_s: float) -> Plan | None:
-        """Return the current plan if it is of the local day that `now_s` lies in."""
-        plan = self._plan
+        """Return the current plan, without the stops that were refused, if it is of the local day of `now_s`."""
+        plan = self._driven
         if plan is None or plan.made_at_s < local_midnight_s(now_s, self._timezone):
             return None
         return plan
@@ -141,8 +154,9 @@ class Planner:
     def progress(self, snapshot: Snapshot) -> dict[str, RoundProgress]:
         """Return how far the trucks are in today's plan."""
         plan = self.todays_plan(snapshot.now_s)
-        if plan is None:
-            return {}
+        return self._progress_in(plan, snapshot) if plan is not None else {}
+
+    def _progress_in(self, plan: Plan, snapshot: Snapshot) -> dict[str, RoundProgress]:
         since_s = local_midnight_s(snapshot.now_s, self._timezone)
         return plan_progress(self._register, plan, snapshot, since_s, self._told_at_s)
 
@@ -169,6 +183,7 @@ class Planner:
             return
         with self._lock:
             self._ready_since_s = self._ready_since_s or time.monotonic()
+            self._set_aside(snapshot)
             if self._day is not None:
                 if self._day.future.done():
                     day, self._day = self._day, None
@@ -205,16 +220,20 @@ class Planner:
         with self._lock:
             decided = self._desk.decide_proposal(id, True, by, reason, self._clock.now_s(), plan=plan)
             self._end_search()
-            self._plan = decided.plan
-            self._told_at_s = self._clock.now_s()
+            self._drive(decided.plan)
             self._causes.settled(decided.incidents)
             self._send(decided.plan, list(decided.difference.trucks))
             self._publish("plan", {"id": decided.plan.id})
             self._proposer.announce(decided, improving=False)
             return decided
 
-    def reject(self, id: str, by: str, reason: str) -> Proposal:
+    def reject(self, id: str, by: str, reason: str, veto: PlaceVeto | None = None) -> Proposal:
         """Reject a proposal; the same is not proposed again unless things change.
+
+        Parameters
+        ----------
+        veto
+            What it says of one of its places, if that is the reason: it is remembered like a driver's.
 
         Raises
         ------
@@ -224,9 +243,10 @@ class Planner:
             No reason is given.
         """
         with self._lock:
-            decided = self._desk.decide_proposal(id, False, by, reason, self._clock.now_s())
+            decided = self._desk.decide_proposal(id, False, by, reason, self._clock.now_s(), veto=veto)
             self._end_search()
-            self._causes.remember_rejected([decided], {one: self._desk.incident(one) for one in decided.incidents})
+            known = {one: self._desk.incident(one) for one in decided.incidents if not is_occasion(one)}
+            self._causes.remember_rejected([decided], known)
             self._proposer.announce(decided, improving=False)
             return decided
 
@@ -275,7 +295,7 @@ class Planner:
         missing = tuple(job for job in day_jobs(self._register, snapshot, self._planning) if job.id not in known)
         if missing:
             self._end_search()
-            self._ask(self._requests.complete(snapshot, plan, self.progress(snapshot), missing))
+            self._ask(self._requests.complete(snapshot, self._to_change(plan), self.progress(snapshot), missing))
 
     def _ask(self, request: SolveRequest) -> None:
         try:
@@ -297,17 +317,18 @@ class Planner:
             self._failed(_broken(answer.violations[0]))
             return
         self.fault = ""
-        if day.request.plan is None or day.request.plan == self._plan:
+        if day.request.plan is None or (self._plan is not None and day.request.plan.id == self._plan.id):
             self._use(answer)
         else:
             # A proposal was accepted meanwhile: what is missing has to be added to that plan now.
             self._incomplete = True
 
     def _consider(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
-        plan = self._plan
+        plan = self.todays_plan(snapshot.now_s)
         if plan is None:
             return
         progress = self.progress(snapshot)
+        incidents = [*incidents, *self._occasions(plan, progress, snapshot)]
         standing = self._desk.proposals("open")
         going_on = {one.id for one in incidents}
         asked_by = {incident for one in standing for incident in one.incidents}
@@ -328,7 +349,61 @@ class Planner:
             for job in incident_jobs(self._register, snapshot, incident, self._planning):
                 if job.id not in known:
                     new_jobs[job.id] = job
-        self._search(self._requests.change(snapshot, plan, progress, tuple(new_jobs.values())), tuple(causes))
+        # What a crane is bound to and may not lift when it gets there is taken from it, so that it can be done later.
+        held = lifts_in_wind(plan, progress, self._limits.wind().no_lifting(snapshot.now_s), snapshot.now_s)
+        if held:
+            plan = without(plan, held)
+            progress = self._progress_in(plan, snapshot)
+        request = self._requests.change(snapshot, self._to_change(plan), progress, tuple(new_jobs.values()))
+        self._search(request, tuple(causes))
+
+    def _drive(self, plan: Plan) -> None:
+        """Let a plan be the current one from now on."""
+        self._plan = self._driven = plan
+        self._told_at_s = self._clock.now_s()
+        self._aside = {}
+
+    def _set_aside(self, snapshot: Snapshot) -> None:
+        """Take stops that drivers refused out of the current plan at once; trucks that still have one are told."""
+        plan = self._plan
+        if plan is None or plan.made_at_s < local_midnight_s(snapshot.now_s, self._timezone):
+            return
+        since_s = local_midnight_s(snapshot.now_s, self._timezone)
+        done = done_jobs(plan, [one for one in snapshot.visits if one.at_s >= since_s])
+        aside = refused_jobs(plan, snapshot.refusals, done, since_s, self._timezone)
+        if aside == self._aside:
+            return
+        before, self._aside = self._aside, aside
+        self._driven = without(plan, {id: one.text(self._register, self._timezone) for id, one in aside.items()})
+        has = {stop.job: one.truck for one in plan.rounds for stop in one.stops if stop.job}
+        # Whoever refused it has driven on already.
+        new = aside.keys() - before.keys()
+        trucks = {has[id] for id in new if id in has and has[id] != aside[id].refusal.truck}
+        trucks |= {has[id] for id in before if id not in aside and id in has}
+        if trucks:
+            known_by = zlib.crc32(" ".join(sorted(aside)).encode())
+            self._send(msgspec.structs.replace(self._driven, id=f"{plan.id}-{known_by:x}"), sorted(trucks))
+        self._publish("plan", {"id": plan.id})
+        for id in sorted(new):
+            logger.info("%s leaves its round: %s.", id, aside[id].text(self._register, self._timezone))
+
+    def _to_change(self, plan: Plan) -> Plan:
+        """Return a plan as the solver is given it: what is not to be tried again today stays left out."""
+        return for_the_solver(plan, {id for id, one in self._aside.items() if one.again_s is None})
+
+    def _occasions(self, plan: Plan, progress: dict[str, RoundProgress], snapshot: Snapshot) -> list[Incident]:
+        """Return what asks for another plan besides incidents."""
+        from_s = hours_from_s(snapshot.now_s, self._timezone)
+        ends_s = [
+            from_s + one.shift_start_hour * 3600.0 + one.shift_duration_s for one in self._register.trucks.values()
+        ]
+        left_out = {one.job for one in plan.unserved}
+        aside = {id: one for id, one in self._aside.items() if id in left_out}
+        wind = self._limits.wind()
+        return [
+            *retries(self._register, plan, aside, max(ends_s, default=0.0)),
+            *winds(self._register, plan, progress, wind, snapshot.now_s),
+        ]
 
     def _is_stale(self, standing: list[Proposal], going_on: set[str], plan: Plan, snapshot: Snapshot) -> bool:
         """Say whether what stands has to be reckoned anew, and is not being so."""
@@ -400,8 +475,7 @@ class Planner:
         self._desk.put_plan(plan)
         self._desk.set_current_plan(plan.id, now_s, PLANNER)
         self._desk.supersede_open_proposals(now_s, PLANNER)
-        self._plan = plan
-        self._told_at_s = now_s
+        self._drive(plan)
         rounds = (*plan.rounds, *(before.rounds if before else ()))
         self._send(plan, sorted({one.truck for one in rounds}))
         self._publish("plan", {"id": plan.id})

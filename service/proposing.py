@@ -13,6 +13,7 @@ from city.findings import JAM_KINDS, Incident
 from city.plans import Difference, Plan, Proposal, Round
 from city.register import Register
 from service.causes import Causes
+from service.occasions import is_occasion, occasion_part, tried_again
 from service.reasons import proposal_reason
 from service.sentences import clock_text
 from service.settings import PlanningSettings
@@ -139,7 +140,14 @@ class Proposer:
         served = {incident for job, incident in asked.items() if job not in unserved}
         saved_s = _saved_s(answer, before)
         relieved = bool(answer.left_alone_violations) or saved_s >= self._planning.min_gain_s
-        helps = [one for one in change.causes if one.id in served or (one.kind in JAM_KINDS and relieved)]
+        helps = [
+            one
+            for one in change.causes
+            if one.id in served
+            or (one.kind in JAM_KINDS and relieved)
+            or (one.kind == "refused" and tried_again(answer.plan, before, one.entity))
+            or (one.kind == "wind" and bool(answer.left_alone_violations))
+        ]
         change.notes = {}
         for one in change.causes:
             if one not in helps:
@@ -157,11 +165,13 @@ class Proposer:
         snapshot: Snapshot,
     ) -> str:
         is_about_jams = any(one.kind in JAM_KINDS for one in helps)
+        before = change.request.plan or answer.plan
         return proposal_reason(
             self._register,
             snapshot,
             answer.plan,
             helps,
+            also=[occasion_part(self._register, answer.plan, before, one) for one in helps if is_occasion(one.id)],
             distance_m=difference.distance_m,
             duration_s=difference.duration_s,
             saved_s=_saved_s(answer, change.request.plan) if is_about_jams else None,

@@ -30,6 +30,7 @@ def proposal_reason(
     distance_m: float,
     duration_s: float,
     saved_s: float | None = None,
+    also: Sequence[str] = (),
 ) -> str:
     """Return the reason of a proposal.
 
@@ -39,6 +40,8 @@ def proposal_reason(
         What it adds against leaving things as they are.
     saved_s
         What a way around a jam saves; None where nothing is about a jam.
+    also
+        What is done about causes of other kinds.
     """
     zone = ZoneInfo(register.timezone)
     dumpings = sorted((one for one in causes if one.kind == "dumping"), key=lambda one: -one.severity)
@@ -50,6 +53,7 @@ def proposal_reason(
         names = " and ".join(place_name(register, one.entity) for one in jams)
         saving = f", which saves {duration_text(saved_s)}" if saved_s and saved_s > 0 else ""
         parts.append(f"Jam at {names}: rounds go around it{saving}")
+    parts += also
     return f"{'; '.join(parts)}, {signed_km(distance_m)}, {signed_minutes(duration_s)}."
 
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,12 @@ from ledger.reader import LedgerReader
 from routing.network import Network
 from service.answers import AttentionAnswer, TruckList, iso
 from service.attention import attention
+from service.day_limits import DayLimits
 from service.detection import DetectionLoop
 from service.detectors import Detectors
 from service.dispatch import Dispatcher
 from service.live import LiveHub
+from service.peak_windows import usual_by_hour
 from service.place_views import place_features, shown_part
 from service.plan_views import truck_answer
 from service.planning import Planner
@@ -27,6 +30,7 @@ from service.settings import Settings, parse_address
 from service.snapshot import Snapshot
 from service.solver_pool import SolverPool
 from service.streets import bounds_of, read_network, street_features
+from service.weather import WindForecast
 from store.desk import Desk
 from store.series import SeriesStore, open_series
 
@@ -69,6 +73,13 @@ class Runtime:
         self.bounds = bounds_of(register, network)
         self.reader = LedgerReader(settings.folder / "ledger")
         self.detectors = Detectors(register, settings.planning)
+        weather = settings.service.weather
+        self.limits = DayLimits(
+            register,
+            network,
+            lambda day_s: usual_by_hour(self.detectors.traffic, day_s),
+            WindForecast(Path(weather) if weather else None),
+        )
         self.planner = Planner(
             register,
             desk,
@@ -79,6 +90,7 @@ class Runtime:
             seed=settings.service.seed,
             publish=self.hub.publish,
             usual_ratio=self.detectors.usual_speed_ratio,
+            limits=self.limits,
         )
         self.detection = DetectionLoop(
             self.reader,

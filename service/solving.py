@@ -9,10 +9,12 @@ import msgspec
 from city.places import Depot, Truck, UnloadingSite
 from city.plans import Difference, Job, Plan, Stop
 from routing.check import CheckReport, check_plan
+from routing.clock import Interval
 from routing.congestion import ObservedApproach, edge_congestion
 from routing.difference import difference
 from routing.driving_rules import DrivingRules
 from routing.network import Network
+from routing.opening_hours import closed_hours, hours_at
 from routing.problem import CollectionProblem
 from routing.replan import TruckProgress, as_it_stands, improvements, replan
 from routing.rounds import plan_of, round_of
@@ -41,6 +43,7 @@ class SolveRequest:
     plan: Plan | None = None
     progress: tuple[TruckProgress, ...] = ()
     new_jobs: tuple[Job, ...] = ()
+    no_lifting: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def _problem(request: SolveRequest) -> CollectionProblem:
         day_start_s=request.day_start_s,
         now_s=request.now_s,
         travel=_travel(_network, request),
+        no_lifting=request.no_lifting,
     )
 
 
@@ -176,5 +180,18 @@ def _travel(network: Network, request: SolveRequest) -> Travel:
         return ValhallaTravel(_router, size)
     seen = edge_congestion(network, request.observed)
     hour = (request.now_s - request.day_start_s) / 3600.0 % 24.0
-    rules = DrivingRules(size=size, hour=hour, closed_entry_s=_CLOSED_ENTRY_S)
+    later = _open_later(network, request, hour)
+    rules = DrivingRules(size=size, hour=hour, closed_entry_s=_CLOSED_ENTRY_S, open_later=later)
     return TravelTimes(network, seen.factor, seen.exit_delay_s, rules)
+
+
+def _open_later(network: Network, request: SolveRequest, hour: float) -> frozenset[tuple[float, float]]:
+    """Return the hours of streets that open again today for something that is to be done there, see `DrivingRules`."""
+    jobs = (*request.jobs, *request.new_jobs)
+    opens, closes = hours_at(network, [one.lon for one in jobs], [one.lat for one in jobs])
+    ends_hour = max((one.shift_start_hour + one.shift_duration_s / 3600.0 for one in request.trucks), default=24.0)
+    return frozenset(
+        (float(one), float(other))
+        for one, other in zip(opens, closes, strict=True)
+        if any(begins <= hour < ends < ends_hour for begins, ends in closed_hours(one, other))
+    )
