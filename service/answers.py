@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from pydantic.alias_generators import to_camel
 
 from city.clock import utc
+from city.vetoes import VetoReason
 
 
 def iso(at_s: float) -> str:
@@ -145,8 +146,17 @@ class ProposalDecision(BaseModel):
     )
 
     decision: Literal["accept", "reject"]
+    place: str = Field(
+        default="", max_length=80, description="Cluster that the reason of a rejection is about: it is remembered"
+    )
+    place_reason: VetoReason | None = Field(default=None, alias="placeReason", description="Why it cannot be served")
     by: str = Field(min_length=1, max_length=80, description="Who decides")
     reason: str = Field(default="", max_length=2000)
+    plan: str = Field(
+        default="",
+        max_length=80,
+        description="Who accepts names the plan that was looked at (planAfter): a better one may have taken its place",
+    )
 
 
 class AttentionItem(Answer):
@@ -229,16 +239,35 @@ class MovedAnswer(Answer):
     to_truck: str
 
 
+class ShiftedAnswer(Answer):
+    """A stop that is reached at another time; fewer minutes than 0 = sooner."""
+
+    job: str
+    place: str
+    name: str
+    truck: str
+    later_min: float
+
+
+_OVERFLOWS = (
+    "How many more places are expected to overflow before the next day's round (negative = fewer); null = unknown"
+)
+_CO2 = "Kilograms of CO2 from driving and lifting (negative = less); null = unknown"
+
+
 class DifferenceAnswer(Answer):
     """What a proposal changes against leaving things as they are."""
 
-    added: list[str]
-    dropped: list[str]
+    added: list[str] = Field(description="Jobs that are done only if it is accepted")
+    dropped: list[str] = Field(description="Jobs that are done only if it is not")
     moved: list[MovedAnswer]
+    shifted: list[ShiftedAnswer] = Field(description="Stops that are reached at least a minute later or sooner")
     trucks: list[str]
     distance_km: float
     duration_min: float
-    later_min: float
+    later_min: float = Field(description="How much later the most delayed of the stops comes that are in both plans")
+    overflows: float | None = Field(description=_OVERFLOWS)
+    co2_kg: float | None = Field(description=_CO2)
 
 
 class CostAnswer(Answer):
@@ -246,6 +275,8 @@ class CostAnswer(Answer):
 
     distance_km: float
     duration_min: float
+    overflows: float | None = Field(description=_OVERFLOWS)
+    co2_kg: float | None = Field(description=_CO2)
 
 
 class ProposalSummary(Answer):
@@ -259,6 +290,11 @@ class ProposalSummary(Answer):
     incidents: list[str]
     trucks: list[str] = Field(description="Names of the trucks whose rounds change")
     cost: CostAnswer
+    plan_after: str = Field(description="The plan that it proposes now; name it when you accept")
+    version: int = Field(description="Rises when a better plan takes the place of the one before")
+    improved_at: Instant | None = Field(description="When the plan that it proposes now was found, if not at first")
+    improving: bool = Field(description="A better plan is being searched for")
+    outdated: bool = Field(description="Trucks should have set out by now to follow it; it is being reckoned anew")
     decided_by: str
     decided_at: Instant | None
     decision_reason: str
@@ -271,7 +307,6 @@ class ProposalAnswer(ProposalSummary):
     after: list[RoundAnswer]
     difference: DifferenceAnswer
     plan_before: str
-    plan_after: str
 
 
 class ProposalList(Answer):

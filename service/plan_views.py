@@ -1,9 +1,9 @@
 """Plans, rounds, proposals and trucks as answers of the API."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from city.clock import Clock
-from city.plans import Plan, Proposal, Round, Stop
+from city.plans import Difference, Plan, Proposal, Round, Stop
 from city.register import Register
 from service.answers import (
     CostAnswer,
@@ -14,6 +14,7 @@ from service.answers import (
     ProposalAnswer,
     ProposalSummary,
     RoundAnswer,
+    ShiftedAnswer,
     StopAnswer,
     TruckAnswer,
     TruckDetailAnswer,
@@ -77,9 +78,16 @@ def stop_answer(register: Register, stop: Stop, done: bool, incident: str) -> St
     )
 
 
-def proposal_summary(register: Register, proposal: Proposal, clock: Clock) -> ProposalSummary:
+class Standing(NamedTuple):
+    """How it stands with a proposal: whether a better plan is being searched for, and whether its times have passed."""
+
+    improving: bool = False
+    outdated: bool = False
+
+
+def proposal_summary(register: Register, proposal: Proposal, clock: Clock, standing: Standing) -> ProposalSummary:
     """Return a proposal without its rounds."""
-    return ProposalSummary(**_summary(register, proposal, clock))
+    return ProposalSummary(**_summary(register, proposal, clock, standing))
 
 
 def proposal_answer(
@@ -88,12 +96,13 @@ def proposal_answer(
     before: Plan | None,
     progress: dict[str, RoundProgress],
     clock: Clock,
+    standing: Standing,
 ) -> ProposalAnswer:
     """Return a proposal with the rounds of the trucks that it touches, before and after."""
     difference = proposal.difference
     touched = set(difference.trucks)
     return ProposalAnswer(
-        **_summary(register, proposal, clock),
+        **_summary(register, proposal, clock, standing),
         before=_rounds(register, before, touched, progress),
         after=_rounds(register, proposal.plan, touched, progress),
         difference=DifferenceAnswer(
@@ -103,13 +112,21 @@ def proposal_answer(
                 MovedAnswer(job=one.job, place=one.place, from_truck=one.from_truck, to_truck=one.to_truck)
                 for one in difference.moved
             ],
+            shifted=[
+                ShiftedAnswer(
+                    job=one.job,
+                    place=one.place,
+                    name=place_name(register, one.place),
+                    truck=one.truck,
+                    later_min=minutes(one.later_s),
+                )
+                for one in difference.shifted
+            ],
             trucks=list(difference.trucks),
-            distance_km=km(difference.distance_m),
-            duration_min=minutes(difference.duration_s),
             later_min=minutes(difference.later_s),
+            **_cost(difference),
         ),
         plan_before=proposal.plan_before,
-        plan_after=proposal.plan.id,
     )
 
 
@@ -173,7 +190,17 @@ def minutes(seconds: float) -> float:
     return round(seconds / 60, 1)
 
 
-def _summary(register: Register, proposal: Proposal, clock: Clock) -> dict[str, Any]:
+def _cost(difference: Difference) -> dict[str, Any]:
+    overflows, co2_kg = difference.overflows, difference.co2_kg
+    return {
+        "distance_km": km(difference.distance_m),
+        "duration_min": minutes(difference.duration_s),
+        "overflows": None if overflows is None else round(overflows, 3),
+        "co2_kg": None if co2_kg is None else round(co2_kg, 2),
+    }
+
+
+def _summary(register: Register, proposal: Proposal, clock: Clock, standing: Standing) -> dict[str, Any]:
     difference = proposal.difference
     return {
         "id": proposal.id,
@@ -183,7 +210,12 @@ def _summary(register: Register, proposal: Proposal, clock: Clock) -> dict[str, 
         "reason": proposal.reason,
         "incidents": list(proposal.incidents),
         "trucks": [place_name(register, one) for one in difference.trucks],
-        "cost": CostAnswer(distance_km=km(difference.distance_m), duration_min=minutes(difference.duration_s)),
+        "cost": CostAnswer.model_validate(_cost(difference)),
+        "plan_after": proposal.plan.id,
+        "version": proposal.version,
+        "improved_at": proposal.improved_at_s,
+        "improving": standing.improving,
+        "outdated": standing.outdated,
         "decided_by": proposal.decided_by,
         "decided_at": proposal.decided_at_s,
         "decision_reason": proposal.decision_reason,

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from city.errors import BadInput
 from city.findings import Incident
+from city.plans import Proposal
+from city.register import Register
 from service.answers import (
     AttentionAnswer,
     DecidedAnswer,
@@ -18,10 +21,10 @@ from service.answers import (
     TruckList,
 )
 from service.attention import incident_answer
-from service.plan_views import plan_answer, proposal_answer, proposal_summary
+from service.plan_views import Standing, plan_answer, proposal_answer, proposal_summary
 from service.problems import Absent, problem_answers
 from service.runtime import Runtime
-from store.desk import Decision, NotFound
+from store.desk import Decision, NotFound, PlaceVeto
 
 _DECISIONS: dict[str, Decision] = {"confirm": "confirmed", "dismiss": "dismissed", "close": "closed"}
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -34,6 +37,10 @@ def desk_routes(runtime: Runtime) -> APIRouter:
 
     def shown(incident: Incident) -> IncidentAnswer:
         return incident_answer(register, incident, runtime.snapshot)
+
+    def standing(proposal: Proposal) -> Standing:
+        planner = runtime.planner
+        return Standing(planner.improving == proposal.id, planner.is_outdated(proposal, runtime.clock.now_s()))
 
     @routes.get("/attention", tags=["desk"], summary="What needs a person now")
     def attention() -> AttentionAnswer:
@@ -72,7 +79,10 @@ def desk_routes(runtime: Runtime) -> APIRouter:
     ) -> ProposalList:
         """Return proposals to change the rounds that are driven."""
         return ProposalList(
-            items=[proposal_summary(register, one, runtime.clock) for one in desk.proposals(status, limit=limit)]
+            items=[
+                proposal_summary(register, one, runtime.clock, standing(one))
+                for one in desk.proposals(status, limit=limit)
+            ]
         )
 
     @routes.get("/proposals/{id}", tags=["desk"], summary="One proposal", responses=problem_answers(404))
@@ -83,7 +93,8 @@ def desk_routes(runtime: Runtime) -> APIRouter:
             before = desk.plan(one.plan_before)
         except NotFound:
             before = None
-        return proposal_answer(register, one, before, runtime.planner.progress(runtime.snapshot), runtime.clock)
+        progress = runtime.planner.progress(runtime.snapshot)
+        return proposal_answer(register, one, before, progress, runtime.clock, standing(one))
 
     @routes.post(
         "/proposals/{id}/decision",
@@ -94,12 +105,16 @@ def desk_routes(runtime: Runtime) -> APIRouter:
     def decide_proposal(id: str, decision: ProposalDecision) -> ProposalAnswer:
         """Accept: its plan becomes the current one, and the trucks are told. Reject: say why; it is kept and respected.
 
-        Of all who decide about a proposal exactly one succeeds; the others get 409.
+        Who accepts names the plan that was looked at. If a better one has taken its place, what was looked at is
+        accepted; if it was reckoned anew because trucks have moved on, the answer is 409. Of all who decide about a
+        proposal exactly one succeeds; the others get 409.
         """
         if decision.decision == "accept":
-            runtime.planner.accept(id, decision.by, decision.reason)
+            if not decision.plan:
+                raise BadInput("The plan that is accepted is not named.", "Give the proposal's planAfter as plan.")
+            runtime.planner.accept(id, decision.by, decision.reason, decision.plan)
         else:
-            runtime.planner.reject(id, decision.by, decision.reason)
+            runtime.reject(id, decision.by, decision.reason, _veto(register, decision))
         runtime.announce_attention()
         return proposal(id)
 
@@ -142,3 +157,15 @@ def desk_routes(runtime: Runtime) -> APIRouter:
         }
 
     return routes
+
+
+def _veto(register: Register, decision: ProposalDecision) -> PlaceVeto | None:
+    """Return what a rejection says of a place, None if it is about none."""
+    if not decision.place and decision.place_reason is None:
+        return None
+    if decision.place not in register.clusters or decision.place_reason is None:
+        raise BadInput(
+            f"A rejection about the place {decision.place!r} with the reason {decision.place_reason} is about none.",
+            "Name a cluster and one of blocked, not_needed and unsafe, or neither.",
+        )
+    return PlaceVeto(decision.place, decision.place_reason)

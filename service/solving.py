@@ -1,5 +1,6 @@
 """What the solver is asked and answers: a plan of the day, or ever better changes of one. Pure but for the network."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from city.places import Depot, Truck, UnloadingSite
-from city.plans import Difference, Job, Plan, Stop
+from city.plans import Difference, Job, Plan, Round
 from routing.check import CheckReport, check_plan
 from routing.clock import Interval
 from routing.congestion import ObservedApproach, edge_congestion
@@ -25,6 +26,10 @@ from service.valhalla_travel import ValhallaTravel
 
 # Nobody drives through an inner city that is closed to save less than this, and no stop in it stops all planning.
 _CLOSED_ENTRY_S = 3600.0
+# A better change is told when it saves as much as this much driving.
+_LEAST_GAIN_S = 60.0
+# Leaving out what must be done outweighs any driving.
+_MUST_S = 1e6
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
 
 
 def ever_better(request: SolveRequest, timer: Callable[[], float] = time.perf_counter) -> Iterator[SolveAnswer]:
-    """Yield ever better changes of a request's plan in this process, the first at once.
+    """Yield ever better changes of a request's plan in this process: the first at once, each clearly better.
 
     Parameters
     ----------
@@ -96,15 +101,14 @@ def ever_better(request: SolveRequest, timer: Callable[[], float] = time.perf_co
         problem, request.plan, request.progress, request.new_jobs, request.seconds, request.seed, timer=timer
     )
     compared: _Compared | None = None
-    shown: list[tuple[Stop, ...]] = []
+    least_s = math.inf
     for plan in found:
-        stops = [one.stops for one in plan.rounds]
-        # What comes with lines and is else what there was is no news.
-        if stops == shown:
-            continue
-        shown = stops
         compared = compared or _Compared(problem, request)
-        yield compared.answer(_with_lines(plan, request.plan, problem), began_s)
+        price_s = compared.price_s(plan)
+        # Somebody reads what is proposed: it changes for something, not for seconds.
+        if price_s <= least_s - _LEAST_GAIN_S or least_s == math.inf:
+            least_s = price_s
+            yield compared.answer(compared.with_lines(plan), began_s)
 
 
 def use_network(network: Network, router: str = "") -> None:
@@ -114,21 +118,6 @@ def use_network(network: Network, router: str = "") -> None:
     """
     global _network, _router
     _network, _router = network, router
-
-
-def _with_lines(plan: Plan, before: Plan, problem: CollectionProblem) -> Plan:
-    """Return a plan whose rounds have lines: those of the plan before where a round is as it was, others drawn anew."""
-    was = {one.truck: one for one in before.rounds}
-    rounds = []
-    for one in plan.rounds:
-        old = was.get(one.truck)
-        if one.path:
-            rounds.append(one)
-        elif old and [stop.place for stop in old.stops] == [stop.place for stop in one.stops]:
-            rounds.append(msgspec.structs.replace(one, path=old.path))
-        else:
-            rounds.append(round_of(problem, one.truck, one.stops, one.breaks))
-    return plan_of(rounds, plan.unserved, plan.jobs, plan.made_at_s, plan.based_on)
 
 
 class _Compared:
@@ -153,8 +142,33 @@ class _Compared:
             tuple(self._alone_violations),
         )
 
+    def price_s(self, plan: Plan) -> float:
+        """Return what a plan costs, in seconds of driving; what it leaves undone costs what doing it is worth."""
+        jobs = {job.id: job for job in plan.jobs}
+        left = [jobs[one.job] for one in plan.unserved if one.job in jobs]
+        undone_s = sum(job.prize_s + _MUST_S * job.must for job in left)
+        return self._judged(plan).cost / self._problem.prices.driving_second + undone_s
+
+    def with_lines(self, plan: Plan) -> Plan:
+        """Return a plan whose rounds have lines: those that were drawn where nothing is changed, others drawn anew."""
+        drawn = {one.truck: one.path for one in self._before.rounds}
+        alone = {one.truck: _visited(one) for one in self._alone.rounds}
+        rounds = [
+            one
+            if one.path
+            else msgspec.structs.replace(one, path=drawn[one.truck])
+            if one.truck in drawn and alone.get(one.truck) == _visited(one)
+            else round_of(self._problem, one.truck, one.stops, one.breaks)
+            for one in plan.rounds
+        ]
+        return plan_of(rounds, plan.unserved, plan.jobs, plan.made_at_s, plan.based_on)
+
     def _judged(self, plan: Plan) -> CheckReport:
         return check_plan(plan, self._problem, self._progress, self._before)
+
+
+def _visited(one: Round) -> list[str]:
+    return [stop.place for stop in one.stops]
 
 
 def _problem(request: SolveRequest) -> CollectionProblem:

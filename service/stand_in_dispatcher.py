@@ -52,7 +52,8 @@ class StandInDispatcher:
         if not proposals:
             return
         best = min(proposals, key=lambda one: (-len(one["incidents"]), one["cost"]["distanceKm"]))
-        decided = client.post(f"/v1/proposals/{best['id']}/decision", json={"decision": "accept", "by": NAME})
+        said = {"decision": "accept", "by": NAME, "plan": best["planAfter"]}
+        decided = client.post(f"/v1/proposals/{best['id']}/decision", json=said)
         # 409: decided or superseded since we looked.
         if decided.status_code != httpx.codes.CONFLICT:
             decided.raise_for_status()

@@ -102,10 +102,12 @@ def test_a_dumping_becomes_a_proposal_and_once_accepted_a_command_for_the_truck(
             assert refused.status_code == 400
             assert "reason" in refused.json()["detail"]
 
+            said = {"decision": "accept", "by": "dispatcher 3"}
+            unnamed = client.post(f"/v1/proposals/{proposal['id']}/decision", json=said)
+            assert (unnamed.status_code, "planAfter" in unnamed.json()["detail"]) == (400, True)
+            said["plan"] = proposal["planAfter"]
             last_id = runtime.hub.last_id
-            accepted = client.post(
-                f"/v1/proposals/{proposal['id']}/decision", json={"decision": "accept", "by": "dispatcher 3"}
-            ).json()
+            accepted = client.post(f"/v1/proposals/{proposal['id']}/decision", json=said).json()
             assert (accepted["status"], accepted["decidedBy"]) == ("accepted", "dispatcher 3")
             command = until(lambda: cab.rounds("cab-grab-1"))[-1]
             assert command.arguments["plan"] == accepted["planAfter"]
@@ -116,9 +118,7 @@ def test_a_dumping_becomes_a_proposal_and_once_accepted_a_command_for_the_truck(
             names = [event.name for event in runtime.hub._recent if event.id > last_id]
             assert {"plan", "proposal", "attention"} <= set(names)
 
-            twice = client.post(
-                f"/v1/proposals/{proposal['id']}/decision", json={"decision": "accept", "by": "dispatcher 4"}
-            )
+            twice = client.post(f"/v1/proposals/{proposal['id']}/decision", json={**said, "by": "dispatcher 4"})
             assert twice.status_code == 409
 
             # The crew clears it: the incident is over, and the stop is done.
