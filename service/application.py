@@ -13,6 +13,7 @@ from service.problems import install_problems
 from service.routes_city import city_routes
 from service.routes_containers import container_routes
 from service.routes_desk import desk_routes
+from service.routes_limits import limit_routes
 from service.routes_places import place_routes
 from service.routes_rounds import round_routes
 from service.routes_traffic import traffic_routes
@@ -77,6 +78,7 @@ def create_application(runtime: Runtime, pages: Path = PAGES) -> FastAPI:
     app.include_router(traffic_routes(runtime))
     app.include_router(desk_routes(runtime))
     app.include_router(round_routes(runtime))
+    app.include_router(limit_routes(runtime))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
 
     app.add_middleware(AnswerHeaders)

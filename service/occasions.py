@@ -76,9 +76,11 @@ def occasion_part(register: Register, plan: Plan, before: Plan, one: Incident) -
         left = sum(stop.job not in planned for round_ in before.rounds for stop in round_.stops if stop.job)
         return f"{text}: cranes lift before or after it" + (f", {left} stops are left out" if left else "")
     zone = ZoneInfo(register.timezone)
-    again = {job.id for job in plan.jobs if job.place == one.entity} & {other.job for other in before.unserved}
+    left_out = {other.job for other in before.unserved}
+    again = {job.id: job for job in plan.jobs if job.place == one.entity and job.id in left_out}
     deeds = [
-        f"{place_name(register, round_.truck)} tries again at {clock_text(stop.arrive_s, zone)}"
+        f"{place_name(register, round_.truck)} tries again at "
+        f"{clock_text(stop.leave_s - again[stop.job].service_s, zone)}"
         for round_ in plan.rounds
         for stop in round_.stops
         if stop.job in again

@@ -31,7 +31,7 @@ from service.snapshot import Snapshot
 from service.solver_pool import SolverPool
 from service.streets import bounds_of, read_network, street_features
 from service.weather import WindForecast
-from store.desk import Desk
+from store.desk import Desk, PlaceVeto
 from store.series import SeriesStore, open_series
 
 logger = logging.getLogger(__name__)
@@ -172,6 +172,13 @@ class Runtime:
         return TruckList(
             trucks=[truck_answer(self.register, snapshot, one, plan, progress) for one in self.register.trucks]
         )
+
+    def reject(self, id: str, by: str, reason: str, veto: PlaceVeto | None) -> None:
+        """Reject a proposal, and let everybody know what that says of a place; see `Planner.reject`."""
+        self.planner.reject(id, by, reason, veto)
+        if veto is not None:
+            for said in self.desk.trail(1, veto.place):
+                self.detection.vetoed(said)
 
     def announce_attention(self) -> None:
         """Tell listeners what needs a person, if that has changed."""

@@ -19,6 +19,7 @@ _WORDS = {
     None: "no reason that is known was given",
 }
 _ROUNDING = 1e-9
+_SECOND_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def refused_jobs(
         for said in of_place.get(job.place, ()) if job.id not in done else ():
             again_s = said.again_s(timezone)
             if job.id in planned:
-                concerns = _concerns(said, again_s, plan, *planned[job.id])
+                concerns = _concerns(said, again_s, plan, job, *planned[job.id])
             else:
                 concerns = job.id in left_out and plan.made_at_s > said.at_s
             if concerns:
@@ -104,14 +105,14 @@ def for_the_solver(plan: Plan, given_up: Collection[str]) -> Plan:
     )
 
 
-def _concerns(said: Refusal, again_s: float | None, plan: Plan, truck: str, stop: Stop) -> bool:
+def _concerns(said: Refusal, again_s: float | None, plan: Plan, job: Job, truck: str, stop: Stop) -> bool:
     own = said.truck == truck
     if said.reason in ("not_needed", None) and said.truck and not own:
         return False
-    # A plan that was made after it knew of it, and comes later.
     if own and plan.made_at_s <= said.at_s:
         return True
-    return again_s is None or stop.arrive_s < again_s
+    # A plan that was made since knows of it: its truck may be there sooner, and waits.
+    return again_s is None or stop.leave_s - job.service_s < again_s - _SECOND_S
 
 
 def _round_without(one: Round, aside: Mapping[str, str], jobs: Mapping[str, Job]) -> Round:
