@@ -134,12 +134,19 @@ def emptying(
         prize_s=0.0 if must else round(sum(prize_s(one, outlook[one.id], parameters) for one in containers), 1),
         latest_s=None if place.before_hour is None else day_s + place.before_hour * 3600.0,
         incident=incident,
+        overflow_probability=_any_overflows(outlook),
     )
 
 
 def prize_s(container: Container, outlook: Outlook, parameters: SelectionParameters) -> float:
     """Return the seconds of driving that emptying a container today is worth."""
     return parameters.spared_s * outlook.spill * container.volume_m3 * 1000.0 / DEPOSIT_L
+
+
+def _any_overflows(outlook: Mapping[str, Outlook]) -> float | None:
+    """Return the probability that any of these containers overflows, None = not known of one of them."""
+    none_does = math.prod(1.0 - one.overflow for one in outlook.values())
+    return round(1.0 - none_does, 4) if math.isfinite(none_does) else None
 
 
 def is_taken(register: Register, stream: str) -> bool:

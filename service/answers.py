@@ -193,10 +193,14 @@ class StopAnswer(Answer):
     leave: Instant
     job: str
     containers: list[str]
+    overflow_probability: float | None = Field(
+        description="That something overflows here before the next day's round if this stop is not made; null = unknown"
+    )
     volume_m3: float
     load_kg: float
     done: bool
     incident: str
+    note: str = Field(default="", description="What whoever does it should know: why it is done at such a time")
 
 
 class RoundAnswer(Answer):
@@ -215,6 +219,7 @@ class UnservedAnswer(Answer):
 
     job: str
     place: str
+    name: str
     reason: str
 
 
@@ -226,6 +231,7 @@ class PlanAnswer(Answer):
     based_on: str
     rounds: list[RoundAnswer]
     unserved: list[UnservedAnswer]
+    wind: str = Field(default="", description="When cranes may not lift today; empty = they may, or it is not known")
     distance_km: float
     duration_min: float
 
@@ -294,7 +300,9 @@ class ProposalSummary(Answer):
     version: int = Field(description="Rises when a better plan takes the place of the one before")
     improved_at: Instant | None = Field(description="When the plan that it proposes now was found, if not at first")
     improving: bool = Field(description="A better plan is being searched for")
-    outdated: bool = Field(description="Trucks should have set out by now to follow it; it is being reckoned anew")
+    good_until: Instant | None = Field(
+        description="Until when its times hold while it is open; then it is reckoned anew"
+    )
     decided_by: str
     decided_at: Instant | None
     decision_reason: str

@@ -3,7 +3,7 @@
 from typing import Any, Literal, NamedTuple
 
 from city.clock import Clock
-from city.plans import Difference, Plan, Proposal, Round, Stop
+from city.plans import Difference, Job, Plan, Proposal, Round, Stop
 from city.register import Register
 from service.answers import (
     CostAnswer,
@@ -20,6 +20,7 @@ from service.answers import (
     TruckDetailAnswer,
     UnservedAnswer,
 )
+from service.occasions import is_occasion
 from service.place_views import age_s
 from service.progress import RoundProgress
 from service.sentences import place_name
@@ -28,14 +29,18 @@ from service.snapshot import Snapshot
 _DECIMALS = 6
 
 
-def plan_answer(register: Register, plan: Plan, progress: dict[str, RoundProgress]) -> PlanAnswer:
-    """Return a plan with all its rounds."""
+def plan_answer(register: Register, plan: Plan, progress: dict[str, RoundProgress], wind: str = "") -> PlanAnswer:
+    """Return a plan with all its rounds; `wind` says when cranes may not lift."""
     return PlanAnswer(
         id=plan.id,
         made_at=plan.made_at_s,
         based_on=plan.based_on,
         rounds=[round_answer(register, plan, one, progress.get(one.truck)) for one in plan.rounds],
-        unserved=[UnservedAnswer(job=one.job, place=one.place, reason=one.reason) for one in plan.unserved],
+        unserved=[
+            UnservedAnswer(job=one.job, place=one.place, name=place_name(register, one.place), reason=one.reason)
+            for one in plan.unserved
+        ],
+        wind=wind,
         distance_km=km(plan.distance_m),
         duration_min=minutes(plan.duration_s),
     )
@@ -43,14 +48,14 @@ def plan_answer(register: Register, plan: Plan, progress: dict[str, RoundProgres
 
 def round_answer(register: Register, plan: Plan, one: Round, progress: RoundProgress | None) -> RoundAnswer:
     """Return a round; a stop is done when its job is, or when the truck is past it."""
-    asked_by = {job.id: job.incident for job in plan.jobs}
+    jobs = {job.id: job for job in plan.jobs}
     done = set(progress.done_jobs) if progress else set()
     past = progress.next_index if progress else 0
     return RoundAnswer(
         truck=one.truck,
         name=place_name(register, one.truck),
         stops=[
-            stop_answer(register, stop, stop.job in done if stop.job else index < past, asked_by.get(stop.job, ""))
+            stop_answer(register, stop, stop.job in done if stop.job else index < past, jobs.get(stop.job))
             for index, stop in enumerate(one.stops)
         ],
         path=[[round(lon, _DECIMALS), round(lat, _DECIMALS)] for lon, lat in one.path],
@@ -59,7 +64,7 @@ def round_answer(register: Register, plan: Plan, one: Round, progress: RoundProg
     )
 
 
-def stop_answer(register: Register, stop: Stop, done: bool, incident: str) -> StopAnswer:
+def stop_answer(register: Register, stop: Stop, done: bool, job: Job | None) -> StopAnswer:
     """Return a stop."""
     return StopAnswer(
         kind=stop.kind,
@@ -71,18 +76,20 @@ def stop_answer(register: Register, stop: Stop, done: bool, incident: str) -> St
         leave=stop.leave_s,
         job=stop.job,
         containers=list(stop.containers),
+        overflow_probability=job.overflow_probability if job else None,
         volume_m3=round(stop.volume_m3, 2),
         load_kg=round(stop.load_kg, 1),
         done=done,
-        incident=incident,
+        incident=job.incident if job else "",
+        note=job.note if job else "",
     )
 
 
 class Standing(NamedTuple):
-    """How it stands with a proposal: whether a better plan is being searched for, and whether its times have passed."""
+    """How it stands with a proposal: whether a better plan is being searched for, and until when its times hold."""
 
     improving: bool = False
-    outdated: bool = False
+    good_until_s: float | None = None
 
 
 def proposal_summary(register: Register, proposal: Proposal, clock: Clock, standing: Standing) -> ProposalSummary:
@@ -208,14 +215,14 @@ def _summary(register: Register, proposal: Proposal, clock: Clock, standing: Sta
         "age_s": round(max(0.0, clock.now_s() - proposal.made_at_s), 1),
         "status": proposal.status,
         "reason": proposal.reason,
-        "incidents": list(proposal.incidents),
+        "incidents": [one for one in proposal.incidents if not is_occasion(one)],
         "trucks": [place_name(register, one) for one in difference.trucks],
         "cost": CostAnswer.model_validate(_cost(difference)),
         "plan_after": proposal.plan.id,
         "version": proposal.version,
         "improved_at": proposal.improved_at_s,
         "improving": standing.improving,
-        "outdated": standing.outdated,
+        "good_until": standing.good_until_s,
         "decided_by": proposal.decided_by,
         "decided_at": proposal.decided_at_s,
         "decision_reason": proposal.decision_reason,

@@ -24,7 +24,7 @@ from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open
 from service.occasions import is_occasion, lifts_in_wind, retries, winds
 from service.plan_requests import PlanRequests
 from service.progress import RoundProgress, done_jobs, plan_progress
-from service.proposing import PLANNER, Change, Proposer, times_have_passed
+from service.proposing import PLANNER, Change, Proposer, good_until_s
 from service.set_aside import SetAside, for_the_solver, refused_jobs, without
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
@@ -134,11 +134,11 @@ class Planner:
         change = self._change
         return change.proposal if change is not None else ""
 
-    def is_outdated(self, proposal: Proposal, now_s: float) -> bool:
-        """Whether the times of an open proposal have passed."""
+    def good_until_s(self, proposal: Proposal) -> float | None:
+        """Return until when the times of an open proposal hold; None for one that is decided."""
         if proposal.status != "open":
-            return False
-        return times_have_passed(proposal, self._plan, now_s, self._planning.outdated_s)
+            return None
+        return good_until_s(proposal, self._plan, self._planning.outdated_s)
 
     def note_of(self, incident: str) -> str:
         """Return why nothing is proposed for an incident, empty if there is nothing to say."""
@@ -414,7 +414,7 @@ class Planner:
             if not going_on.issuperset(one.incidents) or stale_jobs(one, plan, snapshot.visits, since_s):
                 return True
             rested = time.monotonic() >= self._searched_at_s + _LEAST_STANDING_S
-            if rested and times_have_passed(one, plan, snapshot.now_s, self._planning.outdated_s):
+            if rested and snapshot.now_s > good_until_s(one, plan, self._planning.outdated_s):
                 return True
         return False
 

@@ -195,8 +195,8 @@ class Proposer:
         return kept
 
 
-def times_have_passed(proposal: Proposal, before: Plan | None, now_s: float, margin_s: float) -> bool:
-    """Say whether a truck should have left its old round by now to follow a proposal in time, with a margin.
+def good_until_s(proposal: Proposal, before: Plan | None, margin_s: float) -> float:
+    """Return until when the times of a proposal hold: a margin after a first truck would have left its old round.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def times_have_passed(proposal: Proposal, before: Plan | None, now_s: float, mar
     was = {one.truck: one for one in before.rounds} if before else {}
     will = {one.truck: one for one in proposal.plan.rounds}
     leaves_s = [_parts_s(was.get(truck), will[truck]) for truck in proposal.difference.trucks if truck in will]
-    return now_s > max(min(leaves_s, default=0.0), proposal.plan.made_at_s) + margin_s
+    return max(min(leaves_s, default=0.0), proposal.plan.made_at_s) + margin_s
 
 
 def _parts_s(was: Round | None, will: Round) -> float:

@@ -39,8 +39,7 @@ def desk_routes(runtime: Runtime) -> APIRouter:
         return incident_answer(register, incident, runtime.snapshot)
 
     def standing(proposal: Proposal) -> Standing:
-        planner = runtime.planner
-        return Standing(planner.improving == proposal.id, planner.is_outdated(proposal, runtime.clock.now_s()))
+        return Standing(runtime.planner.improving == proposal.id, runtime.planner.good_until_s(proposal))
 
     @routes.get("/attention", tags=["desk"], summary="What needs a person now")
     def attention() -> AttentionAnswer:
@@ -130,7 +129,8 @@ def desk_routes(runtime: Runtime) -> APIRouter:
                 "There is no plan for today yet.",
                 f"It is made at {int(hour):02d}:{round(hour % 1 * 60):02d} local time.",
             )
-        return plan_answer(register, plan, runtime.planner.progress(runtime.snapshot))
+        now_s = runtime.snapshot.now_s
+        return plan_answer(register, plan, runtime.planner.progress(runtime.snapshot), runtime.limits.wind_text(now_s))
 
     @routes.get("/plans/{id}", tags=["rounds"], summary="One plan", responses=problem_answers(404))
     def plan(id: str) -> PlanAnswer:

@@ -1,9 +1,10 @@
 // The panel beside the list: what was chosen, kept in the address so that Back, a bookmark and a colleague find it.
 
-import { incidentDetail, proposalDetail } from "./decision_detail.js";
+import { incidentDetail } from "./decision_detail.js";
 import { el } from "./dom.js";
 import { entityDetail } from "./entity_detail.js";
 import { roundLines, stopPoints } from "./geojson.js";
+import { proposalDetail } from "./proposal_detail.js";
 
 const RENEW_MS = 5_000;
 const isPhone = matchMedia("(max-width: 760px)");
@@ -21,6 +22,7 @@ export function openDetail(panel, page) {
     place: (id) => choose({ type: "place", id }),
     incident: (id) => choose({ type: "incident", id }),
     proposal: (id) => choose({ type: "proposal", id }),
+    redrawn: () => shown && showOnMap(true),
     done: async (message) => {
       await page.decided(message);
       await open(self.chosen, message);
@@ -82,17 +84,20 @@ export function openDetail(panel, page) {
       el("button", { type: "button", class: "close", "aria-label": "Close details", title: "Close (Esc)", onclick: close }, "×"));
   }
 
-  function showOnMap() {
+  /** Show what was chosen on the map; `stay`: without moving to it. */
+  function showOnMap(stay = false) {
     const map = page.map();
     const round = shown.isTruck && page.round(self.chosen.id);
-    map?.look(round ? { ...shown, after: roundLines([round]), stops: stopPoints([round]) } : shown);
+    map?.look({ ...shown, stay, ...(round ? { after: roundLines([round]), stops: stopPoints([round]) } : {}) });
   }
 
   /** Something of this kind has changed; `ids` are the places that did. Nobody is interrupted in a form, a table or a chart. */
   async function refresh(kind, ids) {
     if (!shown || !self.chosen || panel.hasAttribute("aria-busy")) return;
     if (kind === "decision") {
-      await shown.refresh?.().catch(() => {});
+      const showing = shown;
+      const hasChanged = await shown.refresh?.().catch(() => false);
+      if (hasChanged && shown === showing) showOnMap(true);
       return;
     }
     const concerns = kind === "truck" ? shown.isTruck : shown.about?.some((id) => ids.has(id));

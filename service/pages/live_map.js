@@ -55,7 +55,7 @@ export async function liveMap(target, bounds, onChoose) {
     trucks: (collection) => set("trucks", collection),
     rounds: (collection) => set("rounds", collection),
     // The panel beside the map may just have opened: what is looked at is fitted into the map's new size.
-    look: ({ before, after, stops, lon, lat } = {}) => {
+    look: ({ before, after, stops, lon, lat, stay } = {}) => {
       map.resize();
       const isPlace = typeof lon === "number" && typeof lat === "number";
       set("before", before ?? EMPTY);
@@ -64,6 +64,7 @@ export async function liveMap(target, bounds, onChoose) {
       set("chosen", isPlace ? { type: "Feature", properties: {}, geometry: { type: "Point", coordinates: [lon, lat] } } : EMPTY);
       map.setPaintProperty("rounds", "line-opacity", after ? 0.15 : 0.45);
       map.setPaintProperty("places", "icon-opacity", after ? ["match", ["get", "state"], "urgent", 1, 0.35] : 1);
+      if (stay) return;
       const points = [before, after].flatMap((c) => c?.features ?? []).flatMap((f) => f.geometry.coordinates);
       if (points.length > 1 || isPlace) away ??= { center: map.getCenter(), zoom: map.getZoom() };
       if (points.length > 1) map.fitBounds(points.reduce((b, p) => b.extend(p), new maplibre.LngLatBounds(points[0], points[0])), { padding: 40, maxZoom: 15, animate: !still.matches });

@@ -6,7 +6,7 @@ import { pictureMap } from "./picture_map.js";
 /**
  * Make the map in `target`; `onChoose(id)` is called when a place or a truck on it is chosen. Answers with what the page
  * may ask of a map: `places`, `trucks`, `rounds` (GeoJSON to show), and `look({ before, after, stops, lon, lat })` at rounds or a point; at nothing
- * special without them.
+ * special without them. With `stay` what is shown changes and the view does not move.
  */
 export async function makeMap(target, bounds, onChoose) {
   if (!hasWebGl()) return pictureMap(target, bounds, onChoose);
