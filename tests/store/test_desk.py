@@ -16,7 +16,7 @@ import pytest
 from city.errors import BadInput, MissingPart, TransientError
 from city.findings import Evidence, Incident
 from city.plans import Difference, Job, Moved, Plan, Proposal, Round, Stop, Unserved
-from store.desk import AlreadyDecided, Desk, NotFound
+from store.desk import AlreadyDecided, Desk, NotFound, ReckonedAnew
 
 DIFFERENCE = Difference(("j-1",), (), (Moved("j-2", "k-2", "t-1", "t-2"),), ("t-1", "t-2"), 1200.0, 340.5, 60.0)
 
@@ -226,6 +226,81 @@ def test_what_a_dispatcher_looks_at_is_never_changed(desk: Desk) -> None:
     with pytest.raises(BadInput, match="something else"):
         desk.put_proposal(msgspec.structs.replace(proposal(), reason="another"))
     assert desk.proposal("v-1") == proposal()
+
+
+def better(n: int, id: str = "v-1") -> Proposal:
+    """The proposal with another plan, found `n` seconds later."""
+    one = proposal(id)
+    return msgspec.structs.replace(one, plan=plan(f"better-{n}"), reason=f"better {n}", improved_at_s=200.0 + n)
+
+
+def test_a_better_plan_takes_the_place_of_the_one_before_under_the_same_id(desk: Desk) -> None:
+    driving(desk)
+    desk.put_proposal(proposal())
+    kept = desk.improve_proposal(better(1))
+    assert (kept.id, kept.made_at_s, kept.version, kept.improved_at_s) == ("v-1", 200.0, 2, 201.0)
+    assert desk.proposals() == [kept] == [desk.proposal("v-1")]
+    assert desk.improve_proposal(better(2)).version == 3
+    assert desk.decide_proposal("v-1", True, "Anna", "", 300.0).plan == plan("better-2")
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2])
+def test_what_was_looked_at_is_what_is_accepted(desk: Desk, seen: int) -> None:
+    driving(desk)
+    desk.put_proposal(proposal())
+    desk.improve_proposal(better(1))
+    desk.improve_proposal(better(2))
+    wanted = [proposal().plan, plan("better-1"), plan("better-2")][seen]
+    accepted = desk.decide_proposal("v-1", True, "Anna", "", 300.0, plan=wanted.id)
+    assert (accepted.plan, accepted.version, accepted.status) == (wanted, seen + 1, "accepted")
+    assert desk.proposal("v-1") == accepted
+    assert desk.current_plan() == wanted
+
+
+def test_a_plan_found_again_can_be_accepted_once_it_was_bettered(desk: Desk) -> None:
+    driving(desk)
+    desk.put_proposal(proposal())
+    for n in (1, 2, 1, 2, 2):
+        desk.improve_proposal(better(n))
+    assert desk.decide_proposal("v-1", True, "Anna", "", 300.0, plan="better-1").plan == plan("better-1")
+
+
+def test_what_was_reckoned_anew_or_never_proposed_cannot_be_accepted(desk: Desk) -> None:
+    driving(desk)
+    desk.put_proposal(proposal())
+    desk.improve_proposal(better(1))
+    desk.improve_proposal(better(2), anew=True)
+    for plan_id in (proposal().plan.id, "better-1", "never"):
+        with pytest.raises(ReckonedAnew, match="Look at it again"):
+            desk.decide_proposal("v-1", True, "Anna", "", 300.0, plan=plan_id)
+    assert desk.proposal("v-1").status == "open"
+    assert desk.decide_proposal("v-1", True, "Anna", "", 300.0, plan="better-2").version == 3
+
+
+def test_only_an_open_proposal_is_bettered_and_only_for_its_plan(desk: Desk) -> None:
+    driving(desk)
+    with pytest.raises(NotFound):
+        desk.improve_proposal(better(1))
+    desk.put_proposal(proposal())
+    with pytest.raises(BadInput, match="an id of its own"):
+        desk.improve_proposal(msgspec.structs.replace(better(1), plan_before="p-2"))
+    desk.decide_proposal("v-1", False, "Anna", "no", 300.0)
+    with pytest.raises(AlreadyDecided, match="rejected"):
+        desk.improve_proposal(better(1))
+    assert desk.proposal("v-1").plan == proposal().plan
+
+
+def test_versions_are_there_after_a_restart_and_gone_once_it_is_decided(desk: Desk, url: str, tmp_path: Path) -> None:
+    driving(desk)
+    for id in ("v-1", "v-2"):
+        desk.put_proposal(proposal(id))
+        desk.improve_proposal(better(1, id))
+    with Desk(url) as another:
+        assert another.decide_proposal("v-1", True, "Anna", "", 300.0, plan=proposal().plan.id).version == 1
+    assert desk.proposal("v-2").status == "superseded"
+    db = sqlite3.connect(tmp_path / "desk.sqlite")
+    assert db.execute("SELECT count(*) FROM proposal_version").fetchone() == (0,)
+    db.close()
 
 
 def test_a_proposal_for_a_plan_that_is_no_longer_driven_cannot_be_accepted(desk: Desk) -> None:
