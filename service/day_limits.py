@@ -78,6 +78,11 @@ class DayLimits:
         """Return what is expected of the wind."""
         return self._forecast.now()
 
+    def wind_text(self, now_s: float) -> str:
+        """Return when cranes may not lift; empty if they may, or if nothing is known."""
+        wind = self.wind()
+        return "; ".join(lifting_text(wind, one, self._timezone) for one in wind.no_lifting(now_s))
+
     def kept_clear(self, place: str, snapshot: Snapshot) -> list[KeptClear]:
         """Return when nobody is sent to a cluster today, by rising time."""
         day_s = hours_from_s(snapshot.now_s, self._timezone)

@@ -17,6 +17,7 @@ Status = Literal["pass", "warn", "fail"]
 def health_answer(runtime: Runtime) -> HealthAnswer:
     """Look at every part."""
     checks = [_detection(runtime), _series(runtime), _ingest(runtime), _broker(runtime), _solver(runtime)]
+    checks += [*_weather(runtime), *_vetoes(runtime)]
     order: tuple[Status, ...] = ("pass", "warn", "fail")
     worst = max(checks, key=lambda one: order.index(one.status)).status
     return HealthAnswer(status=worst, now=runtime.clock.now_s(), checks=checks)
@@ -85,3 +86,18 @@ def _solver(runtime: Runtime) -> Check:
         return Check(name="planning", status="fail", detail=runtime.planner.fault)
     detail = "Solving." if runtime.planner.is_solving else f"{runtime.planner.solved} plans solved."
     return Check(name="planning", status="pass", detail=detail, value=runtime.planner.solved, unit="plans")
+
+
+def _weather(runtime: Runtime) -> list[Check]:
+    if not runtime.limits.has_forecast:
+        return []
+    said, is_well = runtime.limits.wind().told(runtime.clock.now_s(), runtime.timezone)
+    return [Check(name="weather", status="pass" if is_well else "warn", detail=said)]
+
+
+def _vetoes(runtime: Runtime) -> list[Check]:
+    unreadable = runtime.detectors.refusals.unreadable
+    if not unreadable:
+        return []
+    detail = f"{unreadable} vetoes of drivers name no cluster or no reason that is known: see what their devices send."
+    return [Check(name="vetoes", status="warn", detail=detail, value=unreadable, unit="vetoes")]

@@ -68,6 +68,17 @@ def lifts_in_wind(
     return found
 
 
+def trucks_in_wind(
+    plan: Plan, progress: Mapping[str, RoundProgress], no_lifting: Iterable[tuple[float, float]], now_s: float
+) -> frozenset[str]:
+    """Return the trucks whose rounds have a lift at a time at which no crane may: they have to be told another one."""
+    jobs = {job.id: job for job in plan.jobs}
+    spans = list(no_lifting)
+    ahead = _lifts(plan, progress, jobs)
+    lifting = {stop.job for stop in ahead if any(_is_in(stop, jobs, span, now_s) for span in spans)}
+    return frozenset(one.truck for one in plan.rounds if any(stop.job in lifting for stop in one.stops))
+
+
 def occasion_part(register: Register, plan: Plan, before: Plan, one: Incident) -> str:
     """Return what a plan does about an occasion, for the reason of a proposal."""
     text = one.evidence[0].text

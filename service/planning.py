@@ -21,7 +21,7 @@ from service.causes import Causes, stale_jobs
 from service.day_limits import DayLimits
 from service.dispatch import Dispatcher
 from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
-from service.occasions import is_occasion, lifts_in_wind, retries, winds
+from service.occasions import is_occasion, lifts_in_wind, retries, trucks_in_wind, winds
 from service.plan_requests import PlanRequests
 from service.progress import RoundProgress, done_jobs, plan_progress
 from service.proposing import PLANNER, Change, Proposer, good_until_s
@@ -350,12 +350,14 @@ class Planner:
                 if job.id not in known:
                     new_jobs[job.id] = job
         # What a crane is bound to and may not lift when it gets there is taken from it, so that it can be done later.
-        held = lifts_in_wind(plan, progress, self._limits.wind().no_lifting(snapshot.now_s), snapshot.now_s)
+        no_lifting = self._limits.wind().no_lifting(snapshot.now_s)
+        must_know = trucks_in_wind(plan, progress, no_lifting, snapshot.now_s)
+        held = lifts_in_wind(plan, progress, no_lifting, snapshot.now_s)
         if held:
             plan = without(plan, held)
             progress = self._progress_in(plan, snapshot)
         request = self._requests.change(snapshot, self._to_change(plan), progress, tuple(new_jobs.values()))
-        self._search(request, tuple(causes))
+        self._search(request, tuple(causes), must_know)
 
     def _drive(self, plan: Plan) -> None:
         """Let a plan be the current one from now on."""
@@ -418,12 +420,12 @@ class Planner:
                 return True
         return False
 
-    def _search(self, request: SolveRequest, causes: tuple[Incident, ...]) -> None:
+    def _search(self, request: SolveRequest, causes: tuple[Incident, ...], must_know: frozenset[str]) -> None:
         """Begin to search for a change; the search that went on ends."""
         self._end_search()
         try:
             search = self._pool.search(request)
-            self._change = Change(request, causes, search, self._next(search))
+            self._change = Change(request, causes, search, self._next(search), must_know=must_know)
         except Exception as error:
             self._failed(f"The solver does not start: {error}")
         self._searched_at_s = time.monotonic()

@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from city.clock import Clock
 from city.findings import JAM_KINDS, Incident
 from city.plans import Difference, Plan, Proposal, Round
@@ -32,7 +34,8 @@ class Change:
     """A search for ever better changes of the current plan, and what has come of it.
 
     `proposal` is the id of the proposal that its answers are versions of, empty until one of them helps; `notes` says
-    of each cause why the last answer does nothing about it; `fault` names a rule that an answer broke.
+    of each cause why the last answer does nothing about it; `fault` names a rule that an answer broke. `must_know` are
+    trucks that cannot do what they were told, and have to be told anything else.
     """
 
     request: SolveRequest
@@ -43,6 +46,7 @@ class Change:
     proposal: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     fault: str = ""
+    must_know: frozenset[str] = frozenset()
 
 
 class Proposer:
@@ -77,6 +81,9 @@ class Proposer:
         before, difference = change.request.plan, answer.change
         if before is None or difference is None:
             return
+        # Left alone, cranes would wait: that is no reason not to tell them to.
+        trucks = tuple(sorted({*difference.trucks, *change.must_know}))
+        difference = msgspec.structs.replace(difference, trucks=trucks)
         helps = self._helped(change, answer, before)
         if not helps or not difference.trucks:
             return
@@ -146,7 +153,7 @@ class Proposer:
             if one.id in served
             or (one.kind in JAM_KINDS and relieved)
             or (one.kind == "refused" and tried_again(answer.plan, before, one.entity))
-            or (one.kind == "wind" and bool(answer.left_alone_violations))
+            or (one.kind == "wind" and bool(change.must_know))
         ]
         change.notes = {}
         for one in change.causes:
