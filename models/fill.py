@@ -434,8 +434,11 @@ class FillModel:
         surprise = (fill - s.level[e] - by_rate) ** 2 - s.variance[e] - p.sensor_sd**2
         counts = (s.level[e] < p.full_ratio) & (by_rate < 0.5)
         level = s.level[e] + gain + weight * (fill - s.level[e] - gain)
-        self._gain(s, e, at_s, level, rate=rate)
-        s.scatter[e] += np.where(counts, surprise, 0.0)
+        # After an emptying that only the truck told of, or a level that a person judged, the first reading tells
+        # where the level began, and not what came in since: learnt as a gain, it makes fast containers slower.
+        known = s.variance[e] <= 1.001 * p.sensor_sd**2
+        self._gain(s, e[known], at_s[known], level[known], rate=rate[known])
+        s.scatter[e] += np.where(counts & known, surprise, 0.0)
         s.level[e], s.variance[e], s.at_s[e] = level, (1 - weight) * variance, at_s
         s.opened[e], s.opened_s[e] = 0.0, 0.0
 

@@ -24,7 +24,8 @@ class FillParameters:
         A visit and a fall of the level that are no farther apart are the same emptying.
     prior_rate_per_day, prior_days
         What is assumed of a container before it is known, and how many days of readings that is worth. Towards the
-        fleet it is shrunk with the same weight.
+        fleet it is shrunk with the same weight: where rates differ by `prior_spread`, a day of readings tells more
+        than the fleet does.
     prior_gain
         Fill gained after which a container's own unevenness counts as much as what deposits explain.
     prior_spread
@@ -59,7 +60,7 @@ class FillParameters:
     stays_intervals: float = 1.5
     merge_s: float = 7200.0
     prior_rate_per_day: float = 0.15
-    prior_days: float = 3.0
+    prior_days: float = 0.5
     prior_gain: float = 1.0
     prior_spread: float = 0.5
     misfit: float = 0.25

@@ -201,3 +201,15 @@ def test_times_that_are_no_row_are_refused(at_s: object) -> None:
     model = FillModel(["a"])
     with pytest.raises(BadInput):
         model.forecast(model.initial_state(), at_s)  # type: ignore[arg-type]
+
+
+def test_what_a_truck_leaves_behind_is_not_learnt_as_a_rate() -> None:
+    """Emptied every two days to the very bottom, a container fills by .3 a day, whatever was believed to be left."""
+    parts = []
+    for cycle in range(10):
+        hours = 48 * cycle + np.arange(0.5, 48)
+        parts += [readings(*((hour, 0.3 * (hour - 48 * cycle) / 24) for hour in hours)), visit(48.0 * (cycle + 1))]
+    model, state, _ = run(*parts, readings((480.5, 0.0)))
+    assert state.gained[0] / state.exposure_s[0] * DAY_S == pytest.approx(0.3, rel=0.02)
+    ahead = model.forecast(state, [START_S + 480.5 * HOUR_S + 2 * DAY_S]).level[0, 0]
+    assert ahead == pytest.approx(0.6, abs=0.04)
