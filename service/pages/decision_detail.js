@@ -53,9 +53,9 @@ export async function incidentDetail(id, follow) {
 
 /**
  * Who decides, why, and the buttons. What is sent cannot be taken back, so a press needs all that it stands for to be there:
- * `refuses()` says why it is not, if it is not.
+ * `refuses()` says why it is not, if it is not. `extra` is what else there is to say.
  */
-export function decisionForm(choices, { label, refuses = () => "" }) {
+export function decisionForm(choices, { label, extra = "", refuses = () => "" }) {
   const by = el("input", { id: "by", name: "by", maxlength: 80, autocomplete: "name", value: remembered(), "aria-describedby": "decision-fault" });
   const reason = el("textarea", { id: "reason", maxlength: 2000, rows: 2, "aria-describedby": "decision-fault" });
   const fault = el("p", { class: "error", id: "decision-fault", role: "alert", hidden: true });
@@ -83,6 +83,7 @@ export function decisionForm(choices, { label, refuses = () => "" }) {
   return el("div", { class: "decision" },
     el("p", { class: "field" }, el("label", { for: "by" }, "Decided by"), by),
     el("p", { class: "field" }, el("label", { for: "reason" }, label), reason),
+    extra,
     fault,
     el("div", { class: "actions" }, buttons));
 }
@@ -104,7 +105,8 @@ export function settle(now, answer, status, outcome) {
   if (hadFocus) note.focus({ preventScroll: true });
 }
 
-function remembered() {
+/** The name under which somebody decided last. */
+export function remembered() {
   try {
     return localStorage.getItem(NAME_KEY) ?? "dispatcher";
   } catch {
@@ -112,7 +114,8 @@ function remembered() {
   }
 }
 
-function remember(name) {
+/** Keep the name of whoever decides. */
+export function remember(name) {
   try {
     localStorage.setItem(NAME_KEY, name);
   } catch {

@@ -6,6 +6,7 @@ import { age, nowMs } from "./clock.js";
 import { containerSection, sensorLine, sensorWord } from "./container_section.js";
 import { badge, el, facts, stateWord } from "./dom.js";
 import { capital, clockTime, dayTime, measure, percent, plural, words } from "./format.js";
+import { limitsSection } from "./place_limits.js";
 import { plannerSection } from "./traffic_detail.js";
 
 const HOUR_MS = 3_600_000;
@@ -69,6 +70,7 @@ async function cluster(one, onChoose) {
       el("p", { class: "quiet" }, `${percent(c.fillRatio)}, ${stateWord(c.state)}, last reading `, heard(c.ageS)),
       trendChart({ title: "Fill", trend: trends[i], ...asPercent, range: [0, 110], group: one.id }),
     ]),
+    limitsSection(one.id),
     beside ? trendChart({ title: "Objects beside the containers", trend: beside, unit: "objects", group: one.id }) : "",
   ];
 }
@@ -114,7 +116,7 @@ async function truck(one) {
       ["Stops done", one.totalStops ? `${one.doneStops} of ${one.totalStops}` : undefined],
       ["Whole round", one.distanceKm === null ? undefined : `${measure(one.distanceKm, "km", 1)}, ${measure(one.durationMin, "min")}`],
     ]),
-    one.stops.length ? table(["Planned", "Stop", ""], one.stops.map((stop) => [clockTime(stop.arrive), stop.name || stop.place, stop.done ? "done" : words(stop.kind)])) : "",
+    one.stops.length ? table(["Planned", "Stop", ""], one.stops.map((stop) => [clockTime(stop.arrive), [stop.name || stop.place, stop.note ? el("span", { class: "line quiet" }, stop.note) : ""], stop.done ? "done" : words(stop.kind)])) : "",
     one.stops.length ? deliveries(one.id) : "",
   ];
 }

@@ -25,8 +25,11 @@ export function attentionList(target, items, isComplete, chosen, onChoose) {
 
 /** Every truck with its round: how far it is, what comes next. */
 export function roundsList(target, plan, trucks, chosen, onChoose) {
-  if (!target.firstElementChild?.matches("div")) target.replaceChildren(el("p", { class: "quiet" }), el("div", {}));
-  const [line, body] = target.children;
+  if (target.children.length !== 4) target.replaceChildren(el("p", { class: "quiet" }), el("p", { class: "reason", role: "status" }), el("div", {}), el("details", {}, el("summary", {}), el("ul", { class: "evidence" })));
+  const [line, wind, body, left] = target.children;
+  wind.textContent = plan?.wind ? `${plan.wind}.` : "";
+  wind.hidden = !plan?.wind;
+  leftOut(left, plan?.unserved ?? []);
   line.textContent = plan ? planLine(plan) : trucks.length ? "No rounds yet. The plan of the day is made before the trucks leave." : "No trucks are in the register.";
   const rounds = new Map((plan?.rounds ?? []).map((round) => [round.truck, round]));
   fill(body, [...trucks].sort((a, b) => rounds.has(b.id) - rounds.has(a.id)).map((truck) => ({
@@ -35,6 +38,17 @@ export function roundsList(target, plan, trucks, chosen, onChoose) {
     detail: rounds.has(truck.id) ? truckLine(truck) : "no round today",
     done: rounds.has(truck.id) && truck.totalStops ? truck.doneStops / truck.totalStops : undefined,
   })));
+}
+
+// Which places are in no round, and why; drawn when it is opened and when it has changed.
+function leftOut(node, unserved) {
+  const [summary, list] = node.children;
+  node.hidden = !unserved.length;
+  const key = JSON.stringify(unserved);
+  if (node.key === key) return;
+  node.key = key;
+  summary.textContent = `Why ${plural(unserved.length, "place")} ${unserved.length === 1 ? "is" : "are"} in no round`;
+  list.replaceChildren(...unserved.slice(0, SHOWN_AT_ONCE).map((one) => el("li", {}, `${one.name}: ${one.reason}`)), ...(unserved.length > SHOWN_AT_ONCE ? [el("li", { class: "quiet" }, `and ${number(unserved.length - SHOWN_AT_ONCE)} more`)] : []));
 }
 
 function planLine(plan) {

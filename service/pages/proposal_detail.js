@@ -7,6 +7,7 @@ import { badge, el, facts } from "./dom.js";
 import { table } from "./entity_detail.js";
 import { clockTime, duration, listing, percent, plural, signed } from "./format.js";
 import { roundLines, stopPoints, stopsAhead } from "./geojson.js";
+import { VETO_WORDS } from "./place_limits.js";
 
 // What has just changed was not read yet: a press that was meant for the one before does not count.
 const UNREAD_MS = 1_000;
@@ -25,7 +26,7 @@ export async function proposalDetail(id, follow) {
   let isOver = one.status !== "open";
   const decide = (decision, said) => async (button, by, reason) => {
     try {
-      await post(`${path}/decision`, { decision, by, reason, plan: one.planAfter });
+      await post(`${path}/decision`, { decision, by, reason, plan: one.planAfter, ...(decision === "reject" ? about.said() : {}) });
     } catch (error) {
       // What was looked at is no longer proposed: what is proposed now has to be looked at.
       if (error.status === 409) await refresh(true);
@@ -38,9 +39,11 @@ export async function proposalDetail(id, follow) {
     { id: "accept", text: `Reroute ${whom(one)}`, primary: true, act: decide("accept", (trucks) => `Accepted: ${trucks} rerouted.`) },
     { id: "reject", text: "Reject proposal", needsReason: true, act: decide("reject", () => "Rejected: nothing changes.") },
   ];
+  const about = aboutPlace();
   const outcome = (now) => [decided(now, now.decisionReason), now.status === "superseded" ? newer(follow.proposal) : ""];
   const form = one.status === "open" ? decisionForm(choices, {
     label: "Reason, when you reject: it is kept with the decision",
+    extra: about.node,
     refuses: () => (Date.now() - changedAt < UNREAD_MS ? "A better plan has just taken its place: look at it, then press again." : ""),
   }) : null;
   const answer = el("div", { class: "answer" }, form ?? outcome(one));
@@ -132,8 +135,27 @@ export async function proposalDetail(id, follow) {
       rows.length ? table(["", "Arrives", "Stop", "Truck", "Change"], rows) : "",
       same ? el("p", { class: "quiet" }, `${plural(same, "other stop")} ${same === 1 ? "keeps its time" : "keep their times"}.`) : "",
     ].filter(Boolean));
+    about.offer(one);
     tell();
   }
+}
+
+// A rejection may be about one of the places: that is remembered like a driver's veto.
+function aboutPlace() {
+  const none = el("option", { value: "" }, "no place");
+  const place = el("select", { id: "about-place", onchange: () => (reason.disabled = !place.value) }, none);
+  const reason = el("select", { id: "about-reason", "aria-label": "Why it cannot be served", disabled: true }, ["blocked", "not_needed", "unsafe"].map((one) => el("option", { value: one }, VETO_WORDS[one])));
+  return {
+    node: el("p", { class: "field" }, el("label", { for: "about-place" }, "If it is about one place, it is remembered"), place, reason),
+    said: () => (place.value ? { place: place.value, placeReason: reason.value } : {}),
+    offer(one) {
+      const chosen = place.value;
+      const stops = new Map(one.after.flatMap((round) => stopsAhead(round)).filter((stop) => stop.job).map((stop) => [stop.place, stop.name || stop.place]));
+      place.replaceChildren(none, ...[...stops].map(([id, name]) => el("option", { value: id }, name)));
+      place.value = stops.has(chosen) ? chosen : "";
+      reason.disabled = !place.value;
+    },
+  };
 }
 
 const whom = (one) => (one.trucks.length > 2 ? plural(one.trucks.length, "truck") : listing(one.trucks) || "the trucks");
