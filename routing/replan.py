@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from city.plans import Job, Plan, Round, Stop, Unserved
 from routing.clock import Interval
 from routing.crew import Crew, Order
@@ -12,8 +14,9 @@ from routing.judged import FaultyPlan, judged
 from routing.leftover import CUT_OFF, NOT_PLANNED, PASSED_BY, drop_until_fits, insert_leftovers, left_out, reasons
 from routing.problem import CollectionProblem, Unreachable, check_jobs
 from routing.progress import Situation, Standing, TruckProgress, situation_of
-from routing.rounds import fresh_stops, later_stops, order_of, plan_of, round_of
+from routing.rounds import fresh_stops, later_stops, line_of, order_of, plan_of, round_of
 from routing.solve import Deadline, better_orders, crews_of
+from routing.vrp import Search
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ def replan(
     deadline = Deadline(seconds - (timer() - began_s), len(change.now.open_jobs), timer)
     first = [one.inserted() for one in change.crews]
     found = [
-        better_orders(one.crew, orders, deadline, seed, iterations, keep_s)
+        better_orders(Search(one.crew, orders, seed, keep_s), orders, deadline, iterations)
         for one, orders in zip(change.crews, first, strict=True)
     ]
     try:
@@ -115,25 +118,31 @@ def improvements(
     change = _Change(problem, plan, progress, new_jobs)
     best = [one.inserted() for one in change.crews]
     yield change.plan(best, lines=False)
-    price, slice_s, turn, drawn = change.price(best, keep_s), _FIRST_SLICE_S, seed, False
-    while timer() < ends_s or not drawn:
-        deadline = Deadline(min(slice_s, ends_s - timer()), len(change.now.open_jobs), timer, spare_s=0.0)
-        found = [
-            better_orders(one.crew, orders, deadline, turn, None, keep_s)
-            for one, orders in zip(change.crews, best, strict=True)
-        ]
-        slice_s, turn = 2 * slice_s, turn + 1
+    price, drawn, writing_s = change.price(best, keep_s), False, 0.0
+    searches, slice_s = change.searches(best, seed, keep_s), _FIRST_SLICE_S
+    while not drawn or timer() + writing_s < ends_s:
+        left_s = ends_s - writing_s - timer()
+        # What is left after a slice has to be worth a slice of its own.
+        some_s = slice_s if left_s > 1.5 * slice_s + writing_s else left_s
+        deadline = Deadline(some_s, len(change.now.open_jobs), timer, spare_s=0.0)
+        found = [better_orders(search, orders, deadline) for search, orders in zip(searches, best, strict=True)]
+        slice_s *= 2
         new_price = change.price(found, keep_s)
-        if new_price >= price and drawn:
+        if drawn and new_price >= price:
             continue
+        began_s = timer()
         try:
             better = change.plan(found if new_price < price else best)
         except FaultyPlan as error:
             logger.warning("A better plan was dropped: %s", error)
-            continue
-        drawn = True
-        if new_price < price:
+            seed += 1
+            searches = change.searches(best, seed, keep_s)
+            if drawn or timer() < ends_s:
+                continue
+            better, found = change.plan(best), best
+        if new_price < price and found is not best:
             best, price = found, new_price
+        drawn, writing_s = True, timer() - began_s
         yield better
 
 
@@ -161,6 +170,12 @@ class _Change:
         self.now = situation_of(problem, plan, progress, new_jobs, given_up)
         crews, self.cut_off = _crews(problem, self.now)
         self.crews = [_Part(crew, _kept_orders(crew, self.now)) for crew in crews]
+        # Most rounds stay as they are from one answer to the next: each line is drawn once.
+        self._lines: dict[tuple[str, ...], tuple[tuple[float, float], ...]] = {}
+
+    def searches(self, start: Sequence[Sequence[Order]], seed: int, keep_s: float) -> list[Search]:
+        """Return for each crew a search that begins with its orders."""
+        return [Search(one.crew, orders, seed, keep_s) for one, orders in zip(self.crews, start, strict=True)]
 
     def price(self, found: Sequence[Sequence[Order]], keep_s: float) -> tuple[int, float]:
         """Return how many must jobs are left out, and what all of it costs: driving, moves, and prizes not earned."""
@@ -184,9 +199,17 @@ class _Change:
             unserved += reasons(one.crew, mine)
             for outing, order in enumerate(mine):
                 orders[one.crew.outings[outing].truck.id] = one.crew, outing, order
-        rounds = _rounds(self.problem, self.now, orders, lines)
+        rounds = _rounds(self.problem, self.now, orders, lines=False)
+        if lines:
+            rounds = [one if one.path else self._drawn(one) for one in rounds]
         changed = plan_of(rounds, unserved, self.now.jobs, self.problem.now_s, based_on=self.before.id)
         return judged(changed, self.problem, self.progress, self.before)
+
+    def _drawn(self, one: Round) -> Round:
+        places = (one.truck, *(stop.job or stop.place for stop in one.stops))
+        if places not in self._lines:
+            self._lines[places] = line_of(self.problem, one.stops)
+        return msgspec.structs.replace(one, path=self._lines[places])
 
 
 def crews_under_way(
@@ -196,9 +219,7 @@ def crews_under_way(
     return [one.crew for one in _Change(problem, plan, progress, new_jobs).crews]
 
 
-def as_it_stands(
-    problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress], lines: bool = True
-) -> Plan:
+def as_it_stands(problem: CollectionProblem, plan: Plan, progress: Sequence[TruckProgress], lines: bool = True) -> Plan:
     """Return the plan unchanged, with its times as they will be now: what a changed plan has to be compared with.
 
     Nothing is moved, added or dropped, so it may end after the shift. Without `lines` its rounds have no `Round.path`.

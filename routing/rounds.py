@@ -71,17 +71,21 @@ def round_of(
     Without `lines` the round has no path, and comes sooner.
     """
     places = [Position(stop.place, stop.lon, stop.lat) for stop in stops]
-    points = problem.snap(places)
-    distance_m = problem.matrix(points, places).distance_m
-    ways = problem.travel.ways([(int(a), int(b)) for a, b in pairwise(points)]) if lines else []
+    distance_m = problem.matrix(problem.snap(places), places).distance_m
     return Round(
         truck=truck,
         stops=tuple(stops),
         distance_m=float(sum(distance_m[i, i + 1] for i in range(len(stops) - 1))),
         duration_s=stops[-1].leave_s - stops[0].leave_s,
-        path=_path(ways),
+        path=line_of(problem, stops) if lines else (),
         breaks=tuple(breaks),
     )
+
+
+def line_of(problem: CollectionProblem, stops: Sequence[Stop]) -> tuple[tuple[float, float], ...]:
+    """Return the line on the map of a round over stops."""
+    points = problem.snap(Position(stop.place, stop.lon, stop.lat) for stop in stops)
+    return _path(problem.travel.ways([(int(a), int(b)) for a, b in pairwise(points)]))
 
 
 def plan_of(

@@ -11,7 +11,7 @@ from routing.leftover import drop_until_fits, insert_leftovers, left_out, reason
 from routing.problem import CollectionProblem
 from routing.rounds import fresh_stops, order_of, plan_of, round_of
 from routing.streams import assign_streams, stream_of
-from routing.vrp import search
+from routing.vrp import Search
 
 
 def plan_day(
@@ -53,7 +53,10 @@ def plan_day(
     outings = [_whole_day(problem, truck) for truck in problem.trucks]
     crews = crews_of(problem, problem.jobs, outings, {}, {})
     first = [_begin(crew, start) for crew in crews]
-    found = [better_orders(crew, orders, deadline, seed, iterations) for crew, orders in zip(crews, first, strict=True)]
+    found = [
+        better_orders(Search(crew, orders, seed), orders, deadline, iterations)
+        for crew, orders in zip(crews, first, strict=True)
+    ]
     try:
         return judged(plan_of_orders(problem, list(zip(crews, found, strict=True))), problem)
     except FaultyPlan:
@@ -130,15 +133,11 @@ def crews_of(
 
 
 def better_orders(
-    crew: Crew,
-    start: Sequence[Order],
-    deadline: Deadline,
-    seed: int,
-    iterations: int | None,
-    keep_s: float = 0.0,
+    search: Search, start: Sequence[Order], deadline: Deadline, iterations: int | None = None
 ) -> list[Order]:
-    """Return orders that fit, from `start` on, which does: improved, repaired and filled."""
-    found = search(crew, start, seed, deadline.share_s(len(crew.jobs)), iterations, keep_s, deadline.timer)
+    """Return orders that fit: what a search finds when it goes on, repaired and filled; `start` if it does more."""
+    crew = search.crew
+    found = search.go_on(deadline.share_s(len(crew.jobs)), iterations, deadline.timer)
     # What the search calls feasible may not be when sites differ in their hours; then less is done, never too late.
     found = insert_leftovers(crew, drop_until_fits(crew, found))
     return found if _missing(crew, found) <= _missing(crew, start) else [list(order) for order in start]
