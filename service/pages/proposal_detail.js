@@ -124,7 +124,7 @@ export async function proposalDetail(id, follow) {
     const { changeOf, dropped, rows, same } = changes(one);
     Object.assign(view, { before: roundLines(one.before), after: roundLines(one.after), stops: stopPoints(one.after, changeOf, dropped) });
     title.textContent = `Reroute ${whom(one)}`;
-    made.textContent = ` made at ${clockTime(one.madeAt)}${one.improvedAt ? `, bettered at ${clockTime(one.improvedAt)}` : ""}${one.trucks.length > 2 ? ` for ${listing(one.trucks)}` : ""}`;
+    made.textContent = ` made at ${clockTime(one.madeAt)}${one.trucks.length > 2 ? ` for ${listing(one.trucks)}` : ""}`;
     const button = form?.querySelector("#accept");
     if (button) button.textContent = `Reroute ${whom(one)}`;
     const causes = one.reason.split("; ");
@@ -162,7 +162,8 @@ const whom = (one) => (one.trucks.length > 2 ? plural(one.trucks.length, "truck"
 
 function searchWords(one) {
   if (one.goodUntil && nowMs() > Date.parse(one.goodUntil)) return "Its times have passed: trucks should have set out by now. It is being reckoned anew.";
-  return one.improving ? "A better plan is still being searched for." : "No better plan was found.";
+  const bettered = one.improvedAt ? `Bettered at ${clockTime(one.improvedAt)}. ` : "";
+  return bettered + (one.improving ? "A better plan is still being searched for." : `No ${bettered ? "still " : ""}better plan was found.`);
 }
 
 // Always the same rows, so that a better plan changes figures and moves nothing.

@@ -11,7 +11,6 @@ from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, WIT
 from tests.service.running import client_of, runtime_of, settings_for, until
 from tests.service.small_city import SmallCity
 
-
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -112,13 +111,13 @@ def test_a_better_plan_changes_figures_and_moves_nothing(page, standing):
     box = page.locator("#accept").bounding_box()
     standing.better(km=-7.5)
     expect(figure(page, "Distance")).to_have_text(f"{MINUS}7.5 km")
-    expect(page.locator("#detail")).to_contain_text("bettered at")
+    expect(page.locator("#detail")).to_contain_text("Bettered at")
     assert panel.evaluate("panel => panel.scrollTop") == at
     assert page.locator("#accept").bounding_box() == box
     expect(page.locator("#detail .close")).to_be_focused()
     standing.now["improving"] = False
     standing.better(km=-8.0)
-    expect(page.locator("#detail .search-line")).to_contain_text("No better plan was found.")
+    expect(page.locator("#detail .search-line")).to_contain_text("No still better plan was found.")
 
 
 def test_what_somebody_decides_about_stays_while_they_do(page, standing):
