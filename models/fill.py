@@ -185,7 +185,13 @@ class FillModel:
         return s, findings
 
     def forecast(
-        self, state: FillState, at_s: npt.ArrayLike, *, full_at: float = 1.0, doubt_sd: npt.ArrayLike = 0.0
+        self,
+        state: FillState,
+        at_s: npt.ArrayLike,
+        *,
+        full_at: float = 1.0,
+        doubt_sd: npt.ArrayLike = 0.0,
+        misfit: float | None = None,
     ) -> FillForecast:
         """Return the fill at the times `at_s`, ``(m,)``, of all containers, if nobody empties them.
 
@@ -196,6 +202,8 @@ class FillModel:
         doubt_sd
             ``(n,)`` or one number: standard deviation by which the level may be wrong beyond what the readings show,
             where their sensor is not trusted.
+        misfit
+            By how much days differ beyond what deposits explain (see `models.day_spread`); None = the parameter's.
 
         Raises
         ------
@@ -220,7 +228,7 @@ class FillModel:
             from_variance[:, None]
             + gain * dispersion[:, None]
             + rate_variance[:, None] * ahead_s**2
-            + (self.parameters.misfit * gain) ** 2
+            + ((self.parameters.misfit if misfit is None else misfit) * gain) ** 2
         )
         sd = np.sqrt(variance)
         room = full_at - from_level[:, None]

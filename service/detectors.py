@@ -11,6 +11,7 @@ from city.findings import JAM_KINDS, Finding, FindingKind
 from city.readings import ReadingKind, Row
 from city.register import Register
 from models.congestion import CongestionModel
+from models.day_spread import DaySpread, after_a_day
 from models.dumping import DumpingModel
 from models.fill import FillModel
 from models.fill_health import FillHealthModel
@@ -99,6 +100,7 @@ class Detectors:
         self._health = HealthModel(sorted(sensed - set(register.containers)))
         self._counters = SeriesFaultModel(sorted(sensed & set(register.approaches)), timezone=register.timezone)
         self._fill_state = self._fill.initial_state()
+        self._day_spread = DaySpread.unknown(self._fill)
         self._dumping_state = self._dumping.initial_state()
         self._congestion_state = self._congestion.initial_state()
         self._incident_state = self._incidents.initial_state()
@@ -127,6 +129,7 @@ class Detectors:
         sick = {one.id: one for one in (*self._active.values(), *findings)}.values()
         readings = self._believed(Rows.of(rows, self._fill.index, heard_until_s), self._fill.index, sick)
         self._fill_state, found = self._fill.update(self._fill_state, readings)
+        self._day_spread = after_a_day(self._day_spread, self._fill, self._fill_state, heard_until_s)
         findings += found
         readings = self._believed(Rows.of(rows, self._dumping.index, heard_until_s), self._dumping.index, sick)
         self._dumping_state, found = self._dumping.update(self._dumping_state, readings)
@@ -290,7 +293,14 @@ class Detectors:
         doubt_sd = _doubt_sd(self._quality(_DOUBTFUL))
         forecast = self._fill.forecast(state, [now_s], doubt_sd=doubt_sd)
         level = forecast.level[:, 0]
-        overflow, spill = expected_spill(self._fill, state, until_s, doubt_sd=doubt_sd)
+        overflow, spill = expected_spill(
+            self._fill,
+            state,
+            until_s,
+            over_s=self._planning.next_visit_margin_s,
+            doubt_sd=doubt_sd,
+            misfit=self._day_spread.misfit,
+        )
         codes = np.full(len(level), OK)
         codes[(level >= WATCH_FILL_RATIO) | (overflow >= WATCH_PROBABILITY)] = WATCH
         codes[(level >= URGENT_FILL_RATIO) | (overflow > self._planning.must_probability)] = URGENT

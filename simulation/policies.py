@@ -13,6 +13,7 @@ from simulation.city import SimulatedCity
 from simulation.truth import DENSITY_KG_PER_M3, replayed_levels
 
 CLUSTERS_PER_DAY = 250
+_CLUSTERS = 850
 THRESHOLD_RATIO = 0.6
 # How full a container is on average when its turn comes.
 _ROTA_RATIO = 0.489
@@ -35,7 +36,7 @@ def fixed_rounds(register: Register, day: date, clusters_per_day: int | None = N
     The fixed baseline empties 250 clusters a day, 48.9 % full on average: arXiv 2409.13386.
     """
     clusters = list(register.clusters.values())
-    share = CLUSTERS_PER_DAY / 850
+    share = CLUSTERS_PER_DAY / _CLUSTERS
     today = min(len(clusters), clusters_per_day or max(1, round(share * len(clusters))))
     depot = next(iter(register.depots.values()))
     bearing = np.arctan2([c.lon - depot.lon for c in clusters], [c.lat - depot.lat for c in clusters])
@@ -58,6 +59,28 @@ def threshold_jobs(register: Register, level: Mapping[str, float], threshold: fl
         due = [c for c in register.containers_of(cluster) if level.get(c.id, 1.0) >= threshold]
         jobs += _jobs(register, cluster, due, level)
     return jobs
+
+
+def fullest_jobs(register: Register, level: Mapping[str, float], clusters_per_day: int = CLUSTERS_PER_DAY) -> list[Job]:
+    """Return the jobs of a fixed number of clusters: those whose fullest container is fullest, emptied whole.
+
+    Parameters
+    ----------
+    level
+        Fill ratio by container; a container that is missing is unknown and counts as full.
+    clusters_per_day
+        Of 850; in a smaller city the same share, at least 1.
+
+    References
+    ----------
+    The baseline of arXiv 2409.13386: a fixed number of clusters a day, the fullest ones.
+    """
+    number = max(1, round(clusters_per_day / _CLUSTERS * len(register.clusters)))
+    fullest = {
+        one: max((level.get(c.id, 1.0) for c in register.containers_of(one)), default=0.0) for one in register.clusters
+    }
+    chosen = sorted(fullest, key=lambda one: (-fullest[one], one))[:number]
+    return [job for one in sorted(chosen) for job in _jobs(register, one, register.containers_of(one), level)]
 
 
 def emptied_by(rounds: Iterable[Round]) -> list[tuple[str, float]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from city.errors import BadInput
 from city.places import Cluster, Depot, UnloadingSite
 from city.plans import Job, Plan
 from city.register import Register
+from models.day_spread import DaySpread, after_a_day
 from models.fill import FillModel, FillState
 from models.rows import Rows
 from models.spill import expected_spill
@@ -23,13 +25,16 @@ from routing.solve import plan_day
 from routing.travel import TravelTable, TravelTimes
 from simulation.inflow import Inflow
 from simulation.parameters import HOUR_S, QUARTER_S
-from simulation.policies import fixed_rounds, threshold_jobs
+from simulation.policies import CLUSTERS_PER_DAY, fixed_rounds, fullest_jobs, threshold_jobs
 
 Floats = npt.NDArray[np.float64]
 
 PLAN_HOUR = 7.0
-# Until when a container that is left out today is visited tomorrow at the latest: the end of the shift.
-_NEXT_VISIT_H = 24.0 + 6.0
+# A container that is left out today is visited tomorrow at any time of the shift.
+_SHIFT_H = 7.0
+_NEXT_VISIT_H = 24.0 + _SHIFT_H
+# At so many times of it the clairvoyant looks.
+_TIMES = 4
 _BRIM = 1.06
 _SENSOR_SD = 0.02
 
@@ -63,7 +68,11 @@ class DayFigures(NamedTuple):
 
 
 class Morning(NamedTuple):
-    """What a policy may know when it chooses: the register, the local day, and what sensors said until now."""
+    """What a policy may know when it chooses: the register, the local day, and what sensors said until now.
+
+    `misfit` is by how much days have differed, see `models.day_spread`. `truth` is the true levels by container and
+    what will come in, which none but `Clairvoyant` looks at.
+    """
 
     register: Register
     day: date
@@ -72,6 +81,15 @@ class Morning(NamedTuple):
     measured: dict[str, float]
     model: FillModel
     state: FillState
+    misfit: float
+    truth: "Truth"
+
+
+class Truth(NamedTuple):
+    """What nobody knows: the levels `(n,)` in the register's order, and what people will bring."""
+
+    level: Floats
+    inflow: Inflow
 
 
 class Policy(Protocol):
@@ -134,7 +152,7 @@ class Selection:
         """Return the jobs of the selection."""
         by_s = morning.day_s + (PLAN_HOUR + _NEXT_VISIT_H) * HOUR_S
         model, state = morning.model, morning.state
-        overflow, spill = expected_spill(model, state, by_s)
+        overflow, spill = expected_spill(model, state, by_s, over_s=_SHIFT_H * HOUR_S, misfit=morning.misfit)
         level = model.forecast(state, [morning.now_s]).level[:, 0]
         outlook = {
             id: Outlook(float(level[i]), float(overflow[i]), float(spill[i]))
@@ -142,6 +160,50 @@ class Selection:
             if np.isfinite(level[i])
         }
         return select_emptyings(morning.register, outlook, self.parameters, morning.day_s)
+
+
+@dataclass(frozen=True)
+class Clairvoyant:
+    """`Selection` by what will truly come in: no forecast could choose better by the same rule, so it is a bound."""
+
+    parameters: SelectionParameters = field(default_factory=SelectionParameters)
+    name: str = "clairvoyant"
+    needs_belief: bool = False
+
+    def choose(self, morning: Morning) -> list[Job]:
+        """Return the jobs of the selection."""
+        now = round(morning.now_s / QUARTER_S)
+        hours = np.linspace(_NEXT_VISIT_H - _SHIFT_H, _NEXT_VISIT_H, _TIMES)
+        quarters = [now, *(now + round(4 * hour) for hour in hours)]
+        came = morning.truth.level.copy()
+        overflow, spill = np.zeros(len(came)), np.zeros(len(came))
+        for first, last in pairwise(quarters):
+            for number in range(first, last):
+                came += morning.truth.inflow.quarter(number).ratio
+            overflow += (came >= 1.0) / _TIMES
+            spill += np.maximum(came - 1.0, 0.0) / _TIMES
+        outlook = {
+            id: Outlook(*map(float, one))
+            for id, *one in zip(morning.register.containers, morning.truth.level, overflow, spill, strict=True)
+        }
+        return select_emptyings(morning.register, outlook, self.parameters, morning.day_s)
+
+
+@dataclass(frozen=True)
+class Fullest:
+    """So many clusters a day, those with the fullest container, emptied whole: see `simulation.policies`."""
+
+    clusters_per_day: int = CLUSTERS_PER_DAY
+    needs_belief: bool = False
+
+    @property
+    def name(self) -> str:
+        """``fullest-250`` and so on; the number is of a city of 850 clusters."""
+        return f"fullest-{self.clusters_per_day}"
+
+    def choose(self, morning: Morning) -> list[Job]:
+        """Return the jobs of the fullest."""
+        return fullest_jobs(morning.register, morning.measured, self.clusters_per_day)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +311,7 @@ class _Life:
         self._index = {id: i for i, id in enumerate(self._ids)}
         self._model = FillModel(self._ids, volume_m3=[one.volume_m3 for one in containers])
         self._state = self._model.initial_state()
+        self._spread = DaySpread.unknown(self._model)
         self._level = np.random.default_rng([seed, 73]).uniform(0.0, 0.6, len(containers))
         self._measured = self._level.copy()
         self._opened = np.zeros(len(containers))
@@ -266,7 +329,12 @@ class _Life:
         day_s = now_s - PLAN_HOUR * HOUR_S
         register = self._city.register
         measured = dict(zip(self._ids, self._measured.tolist(), strict=True))
-        jobs = self.policy.choose(Morning(register, day, day_s, now_s, measured, self._model, self._state))
+        if self.policy.needs_belief:
+            self._spread = after_a_day(self._spread, self._model, self._state, now_s)
+        truth = Truth(self._level, self._city.inflow)
+        jobs = self.policy.choose(
+            Morning(register, day, day_s, now_s, measured, self._model, self._state, self._spread.misfit, truth)
+        )
         problem = CollectionProblem(
             jobs=tuple(jobs),
             trucks=tuple(one for one in register.trucks.values() if one.kind == "crane"),
