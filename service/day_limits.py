@@ -20,7 +20,7 @@ from service.peak_windows import Hours, peak_windows
 from service.refusals import LEARNING
 from service.sentences import clock_text, place_name
 from service.snapshot import Snapshot
-from service.weather import Wind, WindForecast, lifting_text
+from service.weather import Wind, WindForecast, force_text, lifting_text
 
 Why = Literal["zone", "refused", "learned", "peak", "wind"]
 _HOUR_S = 3600.0
@@ -99,7 +99,7 @@ class DayLimits:
         if any(truck.kind == "crane" for truck in self._register.trucks.values()):
             wind = self.wind()
             found += [
-                KeptClear(*one, "wind", lifting_text(wind, one, self._timezone))
+                KeptClear(*one, "wind", f"No lifting: {force_text(wind, one)}")
                 for one in wind.no_lifting(snapshot.now_s)
                 if one[0] < day_s + _DAY_S
             ]
@@ -136,7 +136,8 @@ class DayLimits:
         careful = _avoiding(kept, [one.span for one in peaks])
         if not job.must or not peaks or _has_time(careful, left, no_lifting):
             return careful
-        return _noted(kept, f"{peaks[0].text}: no other time is left for what must be done.")
+        span = " to ".join(clock_text(at_s, self._timezone) for at_s in peaks[0].span)
+        return _noted(kept, f"{peaks[0].text} from {span}: no other time is left for what must be done.")
 
     def _time_left(self, job: Job, now_s: float, day_s: float) -> Interval | None:
         shifts = [
@@ -191,7 +192,7 @@ class DayLimits:
                 day_s + from_h * _HOUR_S,
                 day_s + until_h * _HOUR_S,
                 "peak",
-                f"The junction beside it has no room to spare from {_hour_text(from_h)} to {_hour_text(until_h)}",
+                "The junction beside it has no room to spare",
             )
             for from_h, until_h in self._peaks[1].get(place, ())
         ]

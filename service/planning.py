@@ -114,6 +114,7 @@ class Planner:
         # The current plan without the stops that drivers refused, and why each of these is not in it.
         self._driven = self._plan
         self._aside: dict[str, SetAside] = {}
+        self._snapshot: Snapshot | None = None
         self._told_at_s = self._decided_at_s()
         self.fault = ""
         self.solved = 0
@@ -183,7 +184,8 @@ class Planner:
             return
         with self._lock:
             self._ready_since_s = self._ready_since_s or time.monotonic()
-            self._set_aside(snapshot)
+            self._snapshot = snapshot
+            self._tell_of_refusals(snapshot)
             if self._day is not None:
                 if self._day.future.done():
                     day, self._day = self._day, None
@@ -222,7 +224,7 @@ class Planner:
             self._end_search()
             self._drive(decided.plan)
             self._causes.settled(decided.incidents)
-            self._send(decided.plan, list(decided.difference.trucks))
+            self._send(self._driven or decided.plan, list(decided.difference.trucks))
             self._publish("plan", {"id": decided.plan.id})
             self._proposer.announce(decided, improving=False)
             return decided
@@ -361,30 +363,37 @@ class Planner:
 
     def _drive(self, plan: Plan) -> None:
         """Let a plan be the current one from now on."""
-        self._plan = self._driven = plan
+        self._plan = plan
         self._told_at_s = self._clock.now_s()
-        self._aside = {}
+        self._set_aside(self._snapshot)
 
-    def _set_aside(self, snapshot: Snapshot) -> None:
-        """Take stops that drivers refused out of the current plan at once; trucks that still have one are told."""
-        plan = self._plan
-        if plan is None or plan.made_at_s < local_midnight_s(snapshot.now_s, self._timezone):
+    def _set_aside(self, snapshot: Snapshot | None) -> None:
+        """Take stops that drivers refused today out of the current plan."""
+        plan, aside = self._plan, dict[str, SetAside]()
+        if plan is not None and snapshot is not None and snapshot.refusals:
+            since_s = local_midnight_s(snapshot.now_s, self._timezone)
+            done = done_jobs(plan, [one for one in snapshot.visits if one.at_s >= since_s])
+            if plan.made_at_s >= since_s:
+                aside = refused_jobs(plan, snapshot.refusals, done, since_s, self._timezone)
+            plan = without(plan, {id: one.text(self._register, self._timezone) for id, one in aside.items()})
+        # Others read it while we write: it is never half done.
+        self._driven, self._aside = plan, aside
+
+    def _tell_of_refusals(self, snapshot: Snapshot) -> None:
+        """Let stops that drivers refused leave their rounds at once; trucks that still have one are told."""
+        before = self._aside
+        self._set_aside(snapshot)
+        plan, aside = self._driven, self._aside
+        if plan is None or aside == before:
             return
-        since_s = local_midnight_s(snapshot.now_s, self._timezone)
-        done = done_jobs(plan, [one for one in snapshot.visits if one.at_s >= since_s])
-        aside = refused_jobs(plan, snapshot.refusals, done, since_s, self._timezone)
-        if aside == self._aside:
-            return
-        before, self._aside = self._aside, aside
-        self._driven = without(plan, {id: one.text(self._register, self._timezone) for id, one in aside.items()})
-        has = {stop.job: one.truck for one in plan.rounds for stop in one.stops if stop.job}
-        # Whoever refused it has driven on already.
+        has = {stop.job: one.truck for one in (self._plan or plan).rounds for stop in one.stops if stop.job}
         new = aside.keys() - before.keys()
+        # Whoever refused it has driven on already.
         trucks = {has[id] for id in new if id in has and has[id] != aside[id].refusal.truck}
         trucks |= {has[id] for id in before if id not in aside and id in has}
         if trucks:
             known_by = zlib.crc32(" ".join(sorted(aside)).encode())
-            self._send(msgspec.structs.replace(self._driven, id=f"{plan.id}-{known_by:x}"), sorted(trucks))
+            self._send(msgspec.structs.replace(plan, id=f"{plan.id}-{known_by:x}"), sorted(trucks))
         self._publish("plan", {"id": plan.id})
         for id in sorted(new):
             logger.info("%s leaves its round: %s.", id, aside[id].text(self._register, self._timezone))
@@ -479,7 +488,7 @@ class Planner:
         self._desk.supersede_open_proposals(now_s, PLANNER)
         self._drive(plan)
         rounds = (*plan.rounds, *(before.rounds if before else ()))
-        self._send(plan, sorted({one.truck for one in rounds}))
+        self._send(self._driven or plan, sorted({one.truck for one in rounds}))
         self._publish("plan", {"id": plan.id})
         logger.info(
             "The plan of the day is made: %d rounds, %.0f km, %d jobs, %d left for another day.",

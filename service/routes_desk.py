@@ -88,10 +88,13 @@ def desk_routes(runtime: Runtime) -> APIRouter:
     def proposal(id: str) -> ProposalAnswer:
         """Return a proposal with the rounds that it touches, before and after."""
         one = desk.proposal(id)
-        try:
-            before = desk.plan(one.plan_before)
-        except NotFound:
-            before = None
+        # Stops that drivers refused are in no round any more.
+        before = runtime.todays_plan()
+        if before is None or before.id != one.plan_before:
+            try:
+                before = desk.plan(one.plan_before)
+            except NotFound:
+                before = None
         progress = runtime.planner.progress(runtime.snapshot)
         return proposal_answer(register, one, before, progress, runtime.clock, standing(one))
 

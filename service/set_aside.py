@@ -34,7 +34,7 @@ class SetAside:
         """Return why it is in no round."""
         who = place_name(register, self.refusal.truck) if self.refusal.truck else "the desk"
         said = f"refused at {clock_text(self.refusal.at_s, timezone)}: {_WORDS[self.refusal.reason]}, says {who}"
-        return f"{said}; may be tried from {clock_text(self.again_s, timezone)}" if self.again_s else said
+        return f"{said} (may be tried from {clock_text(self.again_s, timezone)})" if self.again_s else said
 
 
 def refused_jobs(

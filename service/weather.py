@@ -140,9 +140,15 @@ def parse_wind(text: str, file: str = "") -> Wind:
 
 def lifting_text(wind: Wind, span: tuple[float, float], timezone: ZoneInfo) -> str:
     """Return in words that nothing is lifted in a span, and why."""
+    return (
+        f"No lifting from {clock_text(span[0], timezone)} to {clock_text(span[1], timezone)}: {force_text(wind, span)}"
+    )
+
+
+def force_text(wind: Wind, span: tuple[float, float]) -> str:
+    """Return how strong the wind is in a span, in words."""
     force = wind.strongest(*span)
-    strength = f"wind force {force:.0f}" if force is not None else "too much wind"
-    return f"No lifting from {clock_text(span[0], timezone)} to {clock_text(span[1], timezone)}: {strength}"
+    return f"wind force {force:.0f}" if force is not None else "too much wind"
 
 
 def _force(cell: str) -> float | None:

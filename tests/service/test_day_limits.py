@@ -171,7 +171,7 @@ def test_wind_is_told_of_every_place_and_no_forecast_of_none(city, tmp_path):
     limits = DayLimits(city.register, forecast=WindForecast(file))
     (kept,) = limits.kept_clear("kamer-3", snapshot_of(city))
     assert (kept.span, kept.why) == ((at(13), at(14)), "wind")
-    assert kept.text == "No lifting from 13:00 to 14:00: wind force 7"
+    assert kept.text == "No lifting: wind force 7"
     assert limits.has_forecast
     assert not DayLimits(city.register).has_forecast
     assert DayLimits(city.register).kept_clear("kamer-3", snapshot_of(city)) == []

@@ -52,7 +52,7 @@ def test_a_stop_that_was_blocked_leaves_the_round_at_once_and_is_proposed_again_
         assert "kamer-5" in stops_of(client, "crane-1")
         said = unserved(client, "kamer-3")
         assert said.startswith("refused at 08:")
-        assert "it was blocked, says Kraan 1; may be tried from 09:" in said
+        assert "it was blocked, says Kraan 1 (may be tried from 09:" in said
         (proposal,) = until(lambda: client.get("/v1/proposals?status=open").json()["items"])
         assert "Straat 3 was refused at" in proposal["reason"]
         assert "Kraan 1 tries again at 09:" in proposal["reason"]
