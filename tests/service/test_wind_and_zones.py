@@ -1,11 +1,16 @@
 """Wind, zones and peaks through the running service: in the plan of the day, in changed plans, and told of."""
 
+import msgspec
+import numpy as np
 import pytest
 
+from city.readings import Reading
+from city.register import Register
+from city.register_files import write_register
 from routing.opening_hours import with_zone
 from service.settings import Settings
 from tests.service.running import client_of, runtime_of, settings_for, until
-from tests.service.small_city import SmallCity, corner, grid
+from tests.service.small_city import HOUR_S, SmallCity, corner, grid
 
 
 @pytest.fixture
@@ -121,3 +126,43 @@ def test_in_a_zone_that_is_closed_all_day_nothing_is_lost(city):
         assert "Somebody has to be allowed in" in stop["note"]
         assert stop_at(client, "kamer-3")["note"] == ""
         assert all(stop_at(client, place) or place in left_out for place in jobs)
+
+
+def junction_at(city, place):
+    """Let the small city's junction stand at a cluster, and its arms be busy from nine to eleven for five days."""
+    known, where = city.register, city.register.clusters[place]
+    names = ("clusters", "containers", "approaches", "depots", "unloading_sites", "trucks", "devices")
+    kinds = {name: getattr(known, name).values() for name in names}
+    junction = msgspec.structs.replace(known.junctions["kruis-1"], lon=where.lon, lat=where.lat)
+    moved = Register(
+        known.city, known.timezone, name=known.name, junctions=[junction], installations=known.installations, **kinds
+    )
+    write_register(moved, city.folder / "register")
+    readings = []
+    for quarter in range(5 * 96):
+        at_s = city.now_s - 900.0 * (5 * 96 - 1 - quarter)
+        hour = (at_s - 450.0 - (city.now_s - 8 * HOUR_S)) / HOUR_S % 24
+        count = float(round(30 + 260 * np.exp(-0.5 * ((hour - 10.0) / 0.9) ** 2)))
+        values = {"vehicle_count": count, "occupancy_ratio": 0.1, "speed_kph": 42.0}
+        readings += [Reading(round(at_s * 1000), arm, "traffic", values, 900) for arm in ("arm-0", "arm-1")]
+    city.tell("box-1", readings)
+
+
+def test_a_stop_at_a_busy_junction_is_not_made_in_its_peak(tmp_path):
+    city = SmallCity(tmp_path / "city")
+    try:
+        junction_at(city, "kamer-3")
+        city.now_s += 1.0
+        city.history(full=("k3-residual", "k5-residual"))
+        with runtime_of(settings_for(city)) as runtime, client_of(runtime) as client:
+            plan = until(runtime.todays_plan)
+            jobs = {job.place: job for job in plan.jobs if job.stream == "residual"}
+            ((begins_s, ends_s),) = jobs["kamer-3"].avoid
+            assert jobs["kamer-5"].avoid == ()
+            stop = next(s for one in plan.rounds for s in one.stops if s.place == "kamer-3")
+            assert stop.leave_s <= begins_s + 1 or stop.leave_s - jobs["kamer-3"].service_s >= ends_s - 1
+            (kept,) = client.get("/v1/clusters/kamer-3/limits").json()["keptClear"]
+            assert (kept["why"], kept["text"]) == ("peak", "The junction beside it has no room to spare")
+            assert kept["begins"] == "2026-03-02T08:00:00Z"
+    finally:
+        city.close()
