@@ -25,7 +25,8 @@ __all__ = ["KEEP_S", "TruckProgress", "as_it_stands", "crews_under_way", "improv
 # A stop moves to another truck when that saves more than this: drivers know their round. With 60 s a jam moved one stop
 # in nine, with 120 s one in eleven, at the same cost.
 KEEP_S = 120.0
-_FIRST_SLICE_S = 0.5
+# A search cools down as its time runs out, and has to be warm for what comes next: few long ones beat many short ones.
+_FIRST_SLICE_S, _LONGER = 0.5, 8.0
 
 
 def replan(
@@ -126,7 +127,7 @@ def improvements(
         some_s = slice_s if left_s > 1.5 * slice_s + writing_s else left_s
         deadline = Deadline(some_s, len(change.now.open_jobs), timer, spare_s=0.0)
         found = [better_orders(search, orders, deadline) for search, orders in zip(searches, best, strict=True)]
-        slice_s *= 2
+        slice_s *= _LONGER
         new_price = change.price(found, keep_s)
         if drawn and new_price >= price:
             continue

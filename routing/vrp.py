@@ -1,5 +1,6 @@
-"""The search for better orders of a crew's visits, by PyVRP's iterated local search. It can be asked to go on."""
+"""The search for better orders of a crew's visits, over PyVRP's local search. It can be asked to go on."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,20 +19,18 @@ from pyvrp.search import (
 from routing.crew import Crew, Order
 from routing.vrp_model import VrpModel
 
-# Plans are made in seconds. Late acceptance with a memory of 2 iterations for each of the iterations that a job gets:
-# 10 where there is little time for much work, 500 where there is enough. (The solver's own 300 for 1,000 jobs and a
-# minute ends 3 % worse; 10 for 300 jobs and a minute 4 %.)
-MEMORY_OF_ITERATIONS_A_JOB = 2.0
-SHORTEST_MEMORY, LONGEST_MEMORY = 10, 500
+# How much dearer than the last an order may be and still be gone on from, as a part of what a leg costs on average:
+# at first and at the end. It comes down with the time that a search gets, so that much work in little time ends well.
+WARM, COLD = 0.03, 0.0003
 NEIGHBOURS = 20
 # What a litre or kilogram too many and a second too late cost at first, in seconds of driving; and how soon that is
 # thought over.
 LOAD_PENALTY_S, LATE_PENALTY_S, DISTANCE_PENALTY = 6.0, 30.0, 10.0
 ITERATIONS_A_PENALTY = 100
-_TRIALS = 5
-# The part of a search after which it settles for less than all must jobs, and what a plan that does not fit costs.
+# The part of the orders that are tried that should fit.
+FITTING = 0.4
+# The part of a search after which it settles for less than all must jobs.
 _GIVE_UP = 0.25
-_NOT_FITTING = 2**62
 
 
 def search(
@@ -127,25 +126,17 @@ class _Budget:
             return self._done / max(1, self.iterations)
         return (self.timer() - self._began_s) / self._seconds if self._seconds else 1.0
 
-    def iterations_left(self, one: Callable[[], object]) -> int:
-        """Return how many iterations are left; where that is a question of time, `one` is tried."""
-        if self.iterations is not None:
-            return self.iterations - self._done
-        began_s = self.timer()
-        for _ in range(_TRIALS):
-            one()
-        took_s = max(1e-5, (self.timer() - began_s) / _TRIALS)
-        return int(max(0.0, 1.0 - self.used()) * self._seconds / took_s)
-
-    def is_over(self, best_cost: float, gives_up: bool) -> bool:
-        """Say whether to stop; one that gives up stops early when nothing that fits was found."""
-        used = self.used()
+    def count(self) -> None:
+        """Count an iteration."""
         self._done += 1
-        return used >= 1.0 or (gives_up and used >= _GIVE_UP and best_cost > _NOT_FITTING)
 
 
-class _Strand(pyvrp.IteratedLocalSearchCallbacks):  # type: ignore[misc] # PyVRP tells no types
-    """The search over one model, and where it stands."""
+class _Strand:
+    """The search over one model, and where it stands.
+
+    Simulated annealing (Kirkpatrick, Gelatt and Vecchi 1983) over what PyVRP's perturbation and local search make of an
+    order.
+    """
 
     def __init__(self, model: VrpModel, start: Sequence[Order], seed: int) -> None:
         self.model = model
@@ -153,35 +144,27 @@ class _Strand(pyvrp.IteratedLocalSearchCallbacks):  # type: ignore[misc] # PyVRP
         self._rng = pyvrp.RandomNumberGenerator(seed=seed)
         self._now: pyvrp.Solution | None = None
 
-    def on_iteration(
-        self,
-        current: pyvrp.Solution,
-        candidate: pyvrp.Solution,
-        best: pyvrp.Solution,
-        cost_evaluator: pyvrp.CostEvaluator,
-    ) -> None:
-        """Remember where to go on: at the best that fits, and before there is one, where the search was last."""
-        self._now = best if best.is_feasible() else current
-
     def go_on(self, budget: _Budget, gives_up: bool = False) -> list[Order] | None:
-        """Return the best orders so far, None when nothing that fits was found."""
-        if self._now is None:
-            self._now = self._begin()
-        now, evaluator = self._now, self._penalties.cost_evaluator()
-        left = budget.iterations_left(lambda: self._local(now, evaluator, exhaustive=False))
-        wanted = MEMORY_OF_ITERATIONS_A_JOB * left / len(self.model.jobs)
-        # Looking through all moves at each new best one costs most of a short search.
-        params = pyvrp.IteratedLocalSearchParams(
-            history_length=round(min(max(wanted, SHORTEST_MEMORY), LONGEST_MEMORY)),
-            exhaustive_on_best=False,
-            callbacks=self,
-        )
-        algorithm = pyvrp.IteratedLocalSearch(self.model.data, self._penalties, self._local, now, params)
+        """Return the best orders so far, None when nothing that fits was found; one that gives up tells that early."""
+        now = best = self._now or self._begin()
+        leg = self.model.leg_price(now)
+        fits = best.is_feasible()
         with warnings.catch_warnings():
             # That penalties are at their bound says what the caller learns anyhow: not all of it can be done.
             warnings.simplefilter("ignore", PenaltyBoundWarning)
-            algorithm.run(lambda cost: budget.is_over(cost, gives_up), collect_stats=False, display=False)
-        return self.model.orders(self._now) if self._now.is_feasible() else None
+            while (used := budget.used()) < (_GIVE_UP if gives_up and not fits else 1.0):
+                budget.count()
+                price = self._penalties.cost_evaluator()
+                tried = self._local(now, price, exhaustive=False)
+                self._penalties.register(tried)
+                if price.cost(tried) < price.cost(best):
+                    best, fits = tried, True
+                dearer = leg * WARM * (COLD / WARM) ** used * -math.log(1.0 - self._rng.rand())
+                if price.penalised_cost(tried) < price.penalised_cost(now) + dearer:
+                    now = tried
+        # Before there is one that fits, it goes on from where it was last.
+        self._now = best if fits else now
+        return self.model.orders(best) if fits else None
 
     def _begin(self) -> pyvrp.Solution:
         model = self.model
@@ -203,7 +186,11 @@ class _Strand(pyvrp.IteratedLocalSearchCallbacks):  # type: ignore[misc] # PyVRP
             loads, _, distance = high
             second = model.crew.problem.prices.driving_second
             low = [LOAD_PENALTY_S * second] * len(loads), LATE_PENALTY_S * second, min(distance, DISTANCE_PENALTY)
-            often = PenaltyParams(solutions_between_updates=ITERATIONS_A_PENALTY, max_penalty=model.largest_penalty)
+            often = PenaltyParams(
+                solutions_between_updates=ITERATIONS_A_PENALTY,
+                target_feasible=FITTING,
+                max_penalty=model.largest_penalty,
+            )
             self._penalties = PenaltyManager(low, often)
         if not first.is_complete():
             # What begins without its required clients looks cheaper than all that has them.

@@ -110,6 +110,17 @@ class VrpModel:
                 routes.append(pyvrp.Route(self.data, first + self._activities(outing, kept), self.type_of[outing]))
         return pyvrp.Solution(self.data, routes)
 
+    def leg_price(self, solution: pyvrp.Solution) -> float:
+        """Return what driving between two visits costs on average."""
+        crew = self.crew
+        prices = crew.problem.prices.metre * crew.distance_m + crew.problem.prices.second * crew.duration_s
+        total, legs = 0.0, 0
+        for outing, order in enumerate(self.orders(solution)):
+            rows = [crew.start_row(outing), *(crew.row(item) for item in order), crew.depot_row(outing)]
+            if order:
+                total, legs = total + float(prices[rows[:-1], rows[1:]].sum()), legs + len(rows) - 1
+        return total / legs if legs else float(prices.mean())
+
     def orders(self, solution: pyvrp.Solution) -> list[Order]:
         """Return PyVRP's solution as orders of visits."""
         orders: list[Order] = [[] for _ in self.crew.outings]
