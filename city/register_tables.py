@@ -216,6 +216,26 @@ def _row_faults(values: Mapping[str, Any]) -> list[tuple[str, BadInput]]:
     if "closes_hour" in values and values["closes_hour"] <= values.get("opens_hour", 0.0):
         problem = f"The site closes at {values['closes_hour']:g} h, before it opens."
         return [("closes_hour", BadInput(problem, "Give an hour after opens_hour, 24 for midnight."))]
+    if fault := _break_fault(values):
+        return [("breaks", fault)]
     if values.get("valid_until_s") is not None and values["valid_until_s"] <= values["valid_from_s"]:
         return [("valid_until", BadInput("The installation ends before it begins.", "Give a time after valid_from."))]
     return []
+
+
+def _break_fault(values: Mapping[str, Any]) -> BadInput | None:
+    """Return what is wrong with the breaks of a truck's row: one outside of its shift would never be taken."""
+    breaks: Sequence[tuple[float, float]] = values.get("breaks", ())
+    starts = values.get("shift_start_hour", _field_default(Truck, "shift_start_hour"))
+    ends = starts + values.get("shift_duration_s", _field_default(Truck, "shift_duration_s")) / 3600.0
+    for hour, minutes in breaks:
+        if not (starts < hour and hour + minutes / 60.0 <= ends):
+            return BadInput(
+                f"The break at {hour:g} h is not within the shift, which lasts from {starts:g} to {ends:g} h.",
+                "Move the break, or correct shift_start_hour or shift_duration_s (breaks are part of it).",
+            )
+    return None
+
+
+def _field_default(struct: type[msgspec.Struct], name: str) -> float:
+    return next(float(field.default) for field in msgspec.structs.fields(struct) if field.name == name)

@@ -168,6 +168,7 @@ FAULTS = [
     ),
     ("trucks.csv", "10.0/30.0", "10.0", "trucks.csv:3: breaks: '10.0' is no break."),
     ("trucks.csv", "12.5/30.0", "10.2/30.0", "trucks.csv:3: breaks: The breaks '10.0/30.0 10.2/30.0' do not follow"),
+    ("trucks.csv", "10.0/30.0", "5.0/30.0", "trucks.csv:3: breaks: The break at 5 h is not within the shift"),
     ("trucks.csv", "residual glass", "glass glass", "trucks.csv:2: streams: 'glass glass' names one of them twice."),
     ("devices.csv", KEY, KEY[:-1], "devices.csv:2: public_key: A key of 63 characters"),
     ("devices.csv", KEY, KEY.upper(), "devices.csv:2: public_key: A key of 64 characters"),
