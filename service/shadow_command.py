@@ -1,6 +1,7 @@
 """The command ``ronde shadow``: what other policies would have done with the same waste."""
 
 import json
+import math
 import sys
 from datetime import date
 from pathlib import Path
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     from simulation.shadow import Policy, ShadowCity
     from simulation.shadow_report import Summary
 
-_POLICIES = "ronde, fixed, or threshold-0.5 with any ratio"
+_POLICIES = "ronde, fixed, threshold-0.5 with any ratio, fullest-250 with any number of 850 clusters, or clairvoyant"
 
 
 def shadow(
     policy: Annotated[list[str] | None, typer.Option(help=f"A policy, may be given again: {_POLICIES}.")] = None,
-    days: Annotated[int, typer.Option(help="Days to compare.", min=1)] = 28,
+    days: Annotated[int, typer.Option(help="Days to compare, after two weeks that are lived and not counted.")] = 28,
     levels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A history of levels (LEVELS) [default: a simulated city].")
     ] = None,
-    clusters: Annotated[int, typer.Option(help="Size of the simulated city.", min=2)] = 850,
+    clusters: Annotated[int, typer.Option(help="Size of the simulated city.")] = 850,
     seed: Annotated[int, typer.Option(help="Of the city, the sensors and the solver.")] = 1,
     first_day: Annotated[
         str, typer.Option(help="First day that is counted, YYYY-MM-DD [default: two weeks into the history].")
@@ -31,18 +32,25 @@ def shadow(
     spared_s: Annotated[
         float, typer.Option(help="Seconds of driving that it is worth to spare one person a full container.")
     ] = 100.0,
-    iterations: Annotated[int, typer.Option(help="Of the solver, for each crew and day.", min=1)] = 300,
+    iterations: Annotated[int, typer.Option(help="Of the solver, for each crew and day.")] = 300,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with plots.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Live the same days under several policies of emptying, and compare kilometres, service and fill.
 
-    The second policy and those after it are compared with the first.
+    The second policy and those after it are compared with the first. The policies: ronde = the forecast chooses, as in
+    the service; threshold-R = every container that is at the ratio R or above; fullest-N = so many clusters of 850, the
+    fullest ones, emptied whole; fixed = a rota, whatever is inside; clairvoyant = ronde, if it knew what comes in.
     """
     from simulation.shadow import run_shadow
     from simulation.shadow_report import TABLE_HEAD, report_html, summarise, table_cells
 
-    policies = [policy_of(one, spared_s) for one in policy or ["threshold-0.4", "fixed", "ronde"]]
+    for name, value, least in (("--days", days, 1), ("--clusters", clusters, 2), ("--iterations", iterations, 1)):
+        if value < least:
+            raise BadInput(f"{name} is {value}.", f"Give at least {least}.")
+    policies = [policy_of(one, spared_s) for one in policy or ["fullest-250", "threshold-0.5", "ronde"]]
+    if report is not None and not report.parent.is_dir():
+        raise BadInput(f"There is no folder {report.parent} for the report.", "Make it, or give another --report.")
     city, day, notes = _history_city(levels, first_day, seed) if levels else _simulated_city(clusters, first_day, seed)
 
     def said(number: int) -> None:
@@ -76,7 +84,7 @@ def policy_of(text: str, spared_s: float) -> "Policy":
         There is no such policy.
     """
     from routing.selection import SelectionParameters
-    from simulation.shadow import FixedRota, FixedThreshold, Selection
+    from simulation.shadow import Clairvoyant, FixedRota, FixedThreshold, Fullest, Selection
 
     name, _, number = text.partition("-")
     if name == "threshold" and number:
@@ -86,6 +94,10 @@ def policy_of(text: str, spared_s: float) -> "Policy":
             threshold = -1.0
         if 0.0 <= threshold <= 1.0:
             return FixedThreshold(threshold)
+    if name == "fullest" and number.isdecimal() and 0 < int(number) <= 850:
+        return Fullest(int(number))
+    if text == "clairvoyant":
+        return Clairvoyant(SelectionParameters(spared_s=spared_s))
     if text == "fixed":
         return FixedRota()
     if text == "ronde":
@@ -96,7 +108,12 @@ def policy_of(text: str, spared_s: float) -> "Policy":
 def _plain(one: "Summary") -> dict[str, object]:
     from simulation.shadow_report import Figure
 
-    return {name: value._asdict() if isinstance(value, Figure) else value for name, value in one._asdict().items()}
+    return {
+        name: {of: None if math.isnan(number) else number for of, number in value._asdict().items()}
+        if isinstance(value, Figure)
+        else value
+        for name, value in one._asdict().items()
+    }
 
 
 def _simulated_city(clusters: int, first_day: str, seed: int) -> "tuple[ShadowCity, date, list[str]]":

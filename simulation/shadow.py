@@ -18,6 +18,7 @@ from models.day_spread import DaySpread, after_a_day
 from models.fill import FillModel, FillState
 from models.rows import Rows
 from models.spill import expected_spill
+from routing.emissions import Emissions
 from routing.network import Network
 from routing.problem import CollectionProblem
 from routing.selection import Outlook, SelectionParameters, select_emptyings
@@ -45,7 +46,7 @@ class DayFigures(NamedTuple):
     Parameters
     ----------
     distance_km, hours
-        Driven, and on the road from depot to depot.
+        Driven, and on the road from depot to depot, breaks included.
     lifts, fill_at_emptying
         Containers emptied, and the sum of how full they were (ratio of the usable volume).
     deposits, turned_away
@@ -54,6 +55,8 @@ class DayFigures(NamedTuple):
         Containers that became full.
     left_out
         Jobs that had to be done and were not: no truck had the time.
+    co2_kg
+        Of driving and lifting, see `routing.emissions`.
     """
 
     day: date
@@ -65,6 +68,7 @@ class DayFigures(NamedTuple):
     turned_away: int
     overflows: int
     left_out: int
+    co2_kg: float
 
 
 class Morning(NamedTuple):
@@ -389,6 +393,7 @@ class _Life:
             counts.turned_away,
             counts.overflows,
             self._left_out,
+            Emissions().co2_kg(self._plan),
         )
 
     def _speak(self, now_s: float, off: Floats) -> None:

@@ -15,11 +15,14 @@ Floats = npt.NDArray[np.float64]
 _DAYS_IN_BLOCK = 7
 _DRAWS = 2000
 # Columns of the numbers of a day, see `DayFigures`.
-_KM, _HOURS, _LIFTS, _FILL, _DEPOSITS, _TURNED_AWAY, _OVERFLOWS, _LEFT_OUT = range(8)
+_KM, _HOURS, _LIFTS, _FILL, _DEPOSITS, _TURNED_AWAY, _OVERFLOWS, _LEFT_OUT, _CO2 = range(9)
 
 
 class Figure(NamedTuple):
-    """A figure with the central 95 % that resampling whole weeks leaves; equal bounds where there is one week."""
+    """A figure with the central 95 % that resampling whole weeks leaves; equal bounds where there is one week.
+
+    NaN where it is of nothing, as how full containers were when none was emptied.
+    """
 
     value: float
     low: float
@@ -31,8 +34,8 @@ class Summary(NamedTuple):
 
     Parameters
     ----------
-    distance_km, hours, lifts
-        A day.
+    distance_km, hours, lifts, co2_kg
+        A day; hours from depot to depot, breaks included.
     fill_at_emptying
         Mean, ratio of the usable volume.
     service_level
@@ -48,6 +51,7 @@ class Summary(NamedTuple):
     distance_km: Figure
     hours: Figure
     lifts: Figure
+    co2_kg: Figure
     fill_at_emptying: Figure
     service_level: Figure
     overflows: Figure
@@ -95,6 +99,7 @@ TABLE_HEAD = (
     "km a day",
     "hours a day",
     "emptyings a day",
+    "CO₂ a day, kg",
     "fill at emptying",
     "service level",
     "containers full a day",
@@ -109,6 +114,7 @@ def table_cells(one: Summary) -> list[str]:
         _cell(one.distance_km, ".1f"),
         _cell(one.hours, ".1f"),
         _cell(one.lifts, ".0f"),
+        _cell(one.co2_kg, ".0f"),
         _cell(one.fill_at_emptying, ".1%"),
         _cell(one.service_level, ".2%"),
         _cell(one.overflows, ".1f"),
@@ -118,6 +124,8 @@ def table_cells(one: Summary) -> list[str]:
 
 
 def _cell(figure: Figure, form: str) -> str:
+    if np.isnan(figure.value):
+        return "unknown"
     return f"{figure.value:{form}} ({figure.low:{form}}…{figure.high:{form}})"
 
 
@@ -138,10 +146,13 @@ def _summary(mine: Floats, other: Floats, draws: npt.NDArray[np.int64]) -> Summa
 
     def ratio(top: Floats, bottom: Floats) -> Figure:
         def of(days: npt.NDArray[np.int64]) -> Floats:
-            values: Floats = top[days].sum(axis=1) / np.maximum(bottom[days].sum(axis=1), 1e-9)
+            whole = bottom[days].sum(axis=1)
+            values: Floats = np.divide(top[days].sum(axis=1), whole, out=np.full(len(days), np.nan), where=whole > 0)
             return values
 
-        low, high = np.quantile(of(draws), [0.025, 0.975])
+        drawn = of(draws)
+        known = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
         return Figure(float(of(everything)[0]), float(low), float(high))
 
     one = np.ones(len(mine))
@@ -150,6 +161,7 @@ def _summary(mine: Floats, other: Floats, draws: npt.NDArray[np.int64]) -> Summa
         distance_km=ratio(mine[:, _KM], one),
         hours=ratio(mine[:, _HOURS], one),
         lifts=ratio(mine[:, _LIFTS], one),
+        co2_kg=ratio(mine[:, _CO2], one),
         fill_at_emptying=ratio(mine[:, _FILL], mine[:, _LIFTS]),
         service_level=ratio(served, mine[:, _DEPOSITS]),
         overflows=ratio(mine[:, _OVERFLOWS], one),
@@ -183,6 +195,8 @@ def _plot(figures: Mapping[str, Sequence[DayFigures]], title: str, unit: str, co
 
 _PLOTS: tuple[tuple[str, str, int, int | None], ...] = (
     ("Distance", "km a day", _KM, None),
+    ("On the road, breaks included", "hours a day", _HOURS, None),
+    ("CO₂ of driving and lifting", "kg a day", _CO2, None),
     ("Fill at emptying", "ratio of the usable volume", _FILL, _LIFTS),
     ("Turned away", "share of persons", _TURNED_AWAY, _DEPOSITS),
     ("Containers that became full", "a day", _OVERFLOWS, None),

@@ -5,7 +5,7 @@ import pytest
 from city.plans import Round, Stop
 from simulation.city import SimulatedCity
 from simulation.parameters import HOUR_S
-from simulation.policies import emptied_by, fixed_rounds, overflows, threshold_jobs
+from simulation.policies import emptied_by, fixed_rounds, fullest_jobs, overflows, threshold_jobs
 from tests.simulation.conftest import START_S
 
 
@@ -67,3 +67,17 @@ def test_a_planned_round_empties_after_its_arrivals() -> None:
 def test_a_rota_of_a_small_city_keeps_the_share(town: SimulatedCity) -> None:
     jobs = fixed_rounds(town.register, date(2026, 11, 23))
     assert len({j.place for j in jobs}) == pytest.approx(40 * 250 / 850, abs=1)
+
+
+def test_the_fullest_clusters_are_emptied_whole(town: SimulatedCity) -> None:
+    level = dict.fromkeys(town.register.containers, 0.2)
+    full = next(one for one in town.register.clusters if len(town.register.containers_of(one)) > 1)
+    level[town.register.containers_of(full)[0].id] = 0.9
+    unknown = next(one for one in town.register.clusters if one != full)
+    for one in town.register.containers_of(unknown):
+        del level[one.id]
+    jobs = fullest_jobs(town.register, level, round(850 * 2 / len(town.register.clusters)))
+    assert {one.place for one in jobs} == {full, unknown}
+    assert {c for one in jobs for c in one.containers} == {
+        c.id for place in (full, unknown) for c in town.register.containers_of(place)
+    }

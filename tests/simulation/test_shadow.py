@@ -11,8 +11,8 @@ from simulation.deposits import DepositProcess
 from simulation.history import History
 from simulation.inflow import HistoryInflow
 from simulation.parameters import CityParameters, demo_start_s
-from simulation.shadow import FixedRota, FixedThreshold, Selection, ShadowCity, run_shadow
-from simulation.shadow_report import report_html, summarise
+from simulation.shadow import Clairvoyant, FixedRota, FixedThreshold, Fullest, Selection, ShadowCity, run_shadow
+from simulation.shadow_report import report_html, summarise, table_cells
 
 DAY = date(2026, 3, 23)
 
@@ -43,6 +43,26 @@ def test_what_is_emptied_is_fuller_when_the_forecast_chooses(figures):
     assert ours.service_level.value > 0.99
 
 
+def test_who_knows_what_comes_empties_later_and_serves_as_well(city, figures):
+    known = summarise(
+        {"clairvoyant": run_shadow(city, [Clairvoyant()], DAY, 8, seed=1, iterations=10, settle_days=5)["clairvoyant"]},
+        "clairvoyant",
+    )
+    ours = summarise(figures, "ronde")["ronde"]
+    assert known["clairvoyant"].fill_at_emptying.value > ours.fill_at_emptying.value
+    assert known["clairvoyant"].service_level.value >= ours.service_level.value
+
+
+def test_co2_is_of_kilometres_and_lifts(figures):
+    for day in figures["ronde"]:
+        assert day.co2_kg == pytest.approx(1.06 * day.distance_km + 0.27 * day.lifts, rel=0.1, abs=1.0)
+
+
+def test_the_fullest_clusters_of_a_small_city_keep_the_share(city):
+    days = run_shadow(city, [Fullest(425)], DAY, 2, seed=1, iterations=5, settle_days=1)["fullest-425"]
+    assert all(one.lifts >= 6 for one in days)
+
+
 def test_the_same_seed_gives_the_same_days(city, figures):
     again = run_shadow(city, [Selection()], DAY, 8, seed=1, iterations=10, settle_days=5)
     assert again["ronde"] == figures["ronde"]
@@ -64,6 +84,10 @@ def test_a_policy_that_never_empties_turns_people_away_and_drives_nothing(city):
 
     days = run_shadow(city, [Never()], DAY, 3, seed=1, settle_days=12)["never"]
     assert sum(one.distance_km for one in days) == 0
+    one = summarise({"never": days}, "never")["never"]
+    assert np.isnan(one.fill_at_emptying.value)
+    assert np.isnan(one.distance_ratio.value)
+    assert table_cells(one).count("unknown") == 2
     assert summarise({"never": days}, "never")["never"].service_level.value < 0.6
 
 
@@ -82,7 +106,7 @@ def test_a_figure_comes_with_the_interval_that_whole_weeks_leave(figures):
 
 def test_the_report_shows_every_policy_in_words_and_lines(figures):
     page = report_html("Shadow <mode>", ["Seed 1 & more."], figures, "fixed")
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 6
     assert all(name in page for name in figures)
     assert "Shadow &lt;mode&gt;" in page
     assert "Seed 1 &amp; more." in page
