@@ -38,7 +38,7 @@ readings = st.builds(
     Reading,
     at_ms=st.integers(0, 253_402_300_799_999),
     channel=ids,
-    kind=st.sampled_from(["fill", "beside", "traffic", "truck", "visit", "tamper", "health"]),
+    kind=st.sampled_from(["fill", "beside", "traffic", "truck", "visit", "report", "veto", "tamper", "health"]),
     values=st.dictionaries(st.from_regex(r"[a-z0-9_]{1,32}", fullmatch=True), numbers, min_size=1, max_size=16),
     interval_s=st.integers(0, 86_400),
     quality=st.sampled_from(["good", "suspect", "clock_unsure"]),

@@ -65,7 +65,7 @@ def test_beside_is_reported_on_change_and_hourly():
     assert at == [0, 2, 5, 11, 17]
 
 
-@pytest.mark.parametrize("kind", ["traffic", "truck", "visit", "tamper", "health"])
+@pytest.mark.parametrize("kind", ["traffic", "truck", "visit", "report", "veto", "tamper", "health"])
 def test_what_counts_is_reported_every_time(kind):
     sampler = Sampler("a1", kind)
     assert all(sampler.offer(Measurement({"vehicle_count": 3.0}, interval_s=60), n * 60.0) for n in range(5))

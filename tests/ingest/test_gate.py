@@ -15,6 +15,7 @@ from city.devices import Device
 from city.readings import Reading
 from city.register import Register
 from ingest.gate import Accepted, Arrival, Decision, Duplicate, Rejected, Rewind, judge
+from ingest.rows import rows_of
 from ledger import Entry, Ledger, Recent
 from tests.ingest.town import CITY, NOW_S, arrival, body, chain, reading, register, sealed
 
@@ -343,3 +344,19 @@ def test_no_body_that_is_authentic_brings_the_gate_down(content: bytes) -> None:
 )
 def test_no_object_with_the_right_names_brings_the_gate_down(content: bytes) -> None:
     assert isinstance(judge(arrival(sealed(content)), register(), _Empty()), Accepted | Rejected | Rewind)
+
+
+def test_a_veto_of_nowhere_or_for_no_reason_is_in_the_record_and_is_named(past: Ledger) -> None:
+    said = [
+        reading(0, kind="veto", values={"veto_code": 0.0}, place="cl-1"),
+        reading(1, kind="veto", values={"veto_code": 0.0}, place="cl-9"),
+        reading(2, kind="veto", values={"veto_code": 7.0}, place="cl-1"),
+    ]
+    decision = _take(past, judge(arrival(sealed(body(said)), leaf="events"), register(), past))
+    assert [(one.n, one.reason) for one in decision.faults] == [(1, "unknown-place"), (2, "out-of-range")]
+    (recent,) = past.recent("node-1", "log-a")
+    rows = rows_of(past.entry(recent), register())
+    assert [(one.subject, one.values["veto_code"], one.quality) for one in rows] == [
+        ("cl-1", 0.0, "good"),
+        ("cl-1", None, "suspect"),
+    ]
