@@ -1,4 +1,4 @@
-"""Shadow mode on the simulated city, against a fixed threshold; and what live congestion adds to driven minutes."""
+"""Shadow mode on the simulated city, against fixed rules; and what live congestion adds to driven minutes."""
 
 from dataclasses import replace
 from datetime import date
@@ -16,41 +16,56 @@ from simulation.city import SimulatedCity
 from simulation.deposits import DepositProcess
 from simulation.parameters import CityParameters, demo_start_s
 from simulation.policies import threshold_jobs
-from simulation.shadow import FixedThreshold, Policy, Selection, ShadowCity, run_shadow
-from simulation.shadow_report import TABLE_HEAD, summarise, table_cells
+from simulation.shadow import Clairvoyant, FixedThreshold, Fullest, Policy, Selection, ShadowCity, run_shadow
+from simulation.shadow_report import TABLE_HEAD, Figure, Summary, summarise, table_cells
 
 FIRST_DAY = date(2026, 3, 2)
-# Chosen on seed 7, like the prize: the best service of those with which no truck runs out of time.
-THRESHOLD = 0.4
+# Chosen on seeds 7, 8 and 9, like the prize: the threshold with the best service over both inflows.
+THRESHOLD = 0.5
 SEED = 11
 ITERATIONS = 150
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Return the summaries of the policies over a year (quick: two weeks of a small city), and of live congestion."""
+    """Return the summaries of the policies over a year (quick: two weeks of a small city), and of live congestion.
+
+    The fullest 250 clusters, emptied whole, are the baseline of the source (arXiv 2409.13386); the clairvoyant is a
+    bound: the same choice, made by who knows what comes in.
+    """
     parameters = CityParameters.of_size(60) if quick else CityParameters()
     days = 14 if quick else 365
     city = SimulatedCity.generate(parameters, SEED, demo_start_s(FIRST_DAY))
-    policies: list[Policy] = [FixedThreshold(THRESHOLD), Selection()]
-    compared = {}
-    for name, spread in (("days differ", parameters.deposits_day_spread), ("Poisson arrivals", 0.0)):
+    baselines: list[Policy] = [Fullest(), FixedThreshold(THRESHOLD)]
+    ours = Selection()
+    compared: dict[str, dict[str, Summary]] = {}
+    against: dict[str, dict[str, dict[str, object]]] = {}
+    for name, spread in (("Poisson arrivals", 0.0), ("days differ", parameters.deposits_day_spread)):
         inflow = DepositProcess(city.register, replace(parameters, deposits_day_spread=spread), SEED)
         shadow = ShadowCity.of(city.register, city.network, inflow)
+        policies = [*baselines, ours, Clairvoyant()]
         lived = run_shadow(shadow, policies, FIRST_DAY, days, seed=SEED, iterations=ITERATIONS)
-        compared[name] = summarise(lived, policies[0].name, seed=SEED)
+        compared[name] = summarise(lived, baselines[0].name, seed=SEED)
+        against[name] = {}
+        for one in baselines:
+            summaries = summarise(lived, one.name, seed=SEED)
+            serves = summaries[one.name].service_level.value >= summaries[ours.name].service_level.value
+            ratio = summaries[ours.name].distance_ratio._asdict()
+            against[name][one.name] = {"km_ratio": ratio, "serves_as_well_as_ours": bool(serves)}
     return {
         "seed": SEED,
         "days": days,
         "clusters": len(city.register.clusters),
         "iterations": ITERATIONS,
         "policies": {
-            inflow: {name: one._asdict() for name, one in summaries.items()} for inflow, summaries in compared.items()
+            inflow: {name: _plain(one) for name, one in summaries.items()} for inflow, summaries in compared.items()
         },
+        "ours_against": against,
         "cells": {
             f"{name}, {inflow}": table_cells(one)
             for inflow, summaries in compared.items()
             for name, one in summaries.items()
         },
+        "asked": {"km_ratio": 0.58, "service_level": 0.999, "fill_at_emptying": 0.80},
         "congestion": congestion(city, 3 if quick else 20),
     }
 
@@ -60,9 +75,17 @@ def table(figures: dict[str, Any]) -> str:
     head = f"| policy | {' | '.join(TABLE_HEAD)} |\n|{' --- |' * (len(TABLE_HEAD) + 1)}"
     rows = "\n".join(f"| {name} | {' | '.join(cells)} |" for name, cells in figures["cells"].items())
     live = figures["congestion"]
+    said = "\n".join(
+        f"- {inflow}: ours drives {one['km_ratio']['value']:.3f} ({one['km_ratio']['low']:.3f}…"
+        f"{one['km_ratio']['high']:.3f}) of the kilometres of {name}, which serves "
+        f"{'as well as ours or better' if one['serves_as_well_as_ours'] else 'worse than ours'}."
+        for inflow, some in figures["ours_against"].items()
+        for name, one in some.items()
+    )
     return (
         f"{figures['clusters']} clusters, {figures['days']} days, seed {figures['seed']}, {figures['iterations']} "
-        f"iterations a crew and day; in brackets the central 95 % over weeks.\n\n{head}\n{rows}\n\n"
+        f"iterations a crew and day; in brackets the central 95 % over weeks. The baseline of the column is "
+        f"fullest-250, the source's; clairvoyant is a bound.\n\n{head}\n{rows}\n\n{said}\n\n"
         f"Live congestion, {live['mornings']} mornings, the same jobs, driven through the traffic of 08:00: planned "
         f"and driven without it {live['without_min']:.1f} minutes a morning, the same rounds on ways that know it "
         f"{live['ways_min']:.1f}, planned with it too {live['with_min']:.1f} (ratio {live['ratio']:.4f}, "
@@ -120,6 +143,10 @@ def congestion(city: SimulatedCity, mornings: int) -> dict[str, float]:
         "ratio_low": float(low),
         "ratio_high": float(high),
     }
+
+
+def _plain(one: Summary) -> dict[str, object]:
+    return {name: value._asdict() if isinstance(value, Figure) else value for name, value in one._asdict().items()}
 
 
 def _driven_s(plan: Plan, travel: TravelTimes, now: TravelTimes) -> float:
