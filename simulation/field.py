@@ -84,7 +84,7 @@ class SimulatedField:
         self.seed = city.seed
         self.planted: Sequence[PlantedEvent] = city.planted
         self.truth = city.truth()
-        self.obstacles = Obstacles(city.register, city.seed)
+        self.obstacles = Obstacles(city.register, city.seed, city.parameters.blocked_share)
         self._noise = noise or SensorNoise()
         self._happenings: list[Happening] = []
 

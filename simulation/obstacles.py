@@ -12,7 +12,6 @@ from city.vetoes import VetoReason
 
 # Streets before schools, markets and loading bays: full at one of these hours of a weekday.
 _FULL_HOURS = (8, 9, 10, 11, 12, 13)
-SHARE = 0.02
 
 
 class Obstacles:
@@ -29,7 +28,7 @@ class Obstacles:
         The share is none.
     """
 
-    def __init__(self, register: Register, seed: int, share: float = SHARE) -> None:
+    def __init__(self, register: Register, seed: int, share: float) -> None:
         if not 0 <= share <= 1:
             raise BadInput(f"A share of {share} of the streets is none.", "A share is from 0 to 1.")
         self._timezone = ZoneInfo(register.timezone)

@@ -43,6 +43,8 @@ class CityParameters:
         How many are planted in the first `demo_window_h` hours after the start.
     stuck_sensors, silent_devices, demo_overflows
         Faults and overflows in that window.
+    blocked_share
+        Share of the clusters whose street is full at one hour of every weekday: drivers cannot stop there then.
     days_ahead
         How many days after the start events are planted for.
     history_h
@@ -74,6 +76,7 @@ class CityParameters:
     demo_overflows: int = 3
     stuck_sensors: int = 2
     silent_devices: int = 2
+    blocked_share: float = 0.02
     days_ahead: int = 7
     history_h: float = 48.0
 
@@ -87,7 +90,7 @@ class CityParameters:
                 f"{self.containers} containers are too few for {self.clusters} clusters.",
                 "Give every cluster at least one container.",
             )
-        for name in ("camera_share", "paper_share", "deposits_share"):
+        for name in ("camera_share", "paper_share", "deposits_share", "blocked_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadInput(f"{name} is {getattr(self, name)}.", "A share is from 0 to 1.")
         for name in ("deposits_day_spread", "dumpings_per_day", "jams_per_day", "demo_dumpings", "demo_jams",

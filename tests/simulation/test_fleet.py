@@ -186,6 +186,33 @@ def test_a_truck_obeys_follow_round_and_says_what_it_did(
     assert [e.entity for e in emptied] == list(containers)
 
 
+def test_a_truck_that_cannot_stop_says_so_over_the_broker(tmp_path: Path, broker: RunningBroker) -> None:
+    parameters = replace(CityParameters.of_size(6, city=f"b{os.getpid()}"), blocked_share=1.0)
+    city = SimulatedCity.generate(parameters, 4, START_S).write(tmp_path / "run")
+    register, depot = city.register, city.register.depots["depot"]
+    hours = SimulatedField(city).obstacles.full_hour
+    cluster = register.clusters[min(hours, key=hours.__getitem__)]
+    leaves_s = START_S + (hours[cluster.id] - 6.5) * HOUR_S
+    stops = (
+        Stop("start", depot.id, depot.lon, depot.lat, leaves_s, leaves_s),
+        Stop("empty", cluster.id, cluster.lon, cluster.lat, leaves_s + 300, leaves_s + 600, "job-1"),
+        Stop("end", depot.id, depot.lon, depot.lat, leaves_s + 900, leaves_s + 900),
+    )
+    round_ = msgspec.to_builtins(Round("crane-1", stops, 0.0, 0.0))
+    with Acker(broker.host, broker.port, register) as acker:
+        with Running(city, tmp_path / "run", broker, backlog_h=0.5) as running:
+            until(lambda: bool(acker.online.get("pi-crane-1")))
+            expires_ms = int((running.clock.now_s() + 24 * HOUR_S) * 1000)
+            acker.command("pi-crane-1", Command("cmd-1", expires_ms, "follow-round", {"plan": "p", "round": round_}))
+            until(lambda: any(r.kind == "veto" for _, r in list(acker.readings)), 60.0)
+        (said,) = [(d, r) for d, r in acker.readings if r.kind == "veto"]
+        assert said[0] == "pi-crane-1"
+        assert (said[1].place, said[1].values) == (cluster.id, {"veto_code": 0.0})
+        assert not [
+            r for _, r in acker.readings if r.kind == "visit" and r.values.get("lift_kg") and r.at_ms > leaves_s
+        ]
+
+
 def test_a_device_falls_silent_and_brings_its_backlog_when_it_is_back(tmp_path: Path, broker: RunningBroker) -> None:
     made = SimulatedCity.generate(CityParameters.of_size(6, city=f"s{os.getpid()}"), 4, START_S)
     device = "pi-j01"
