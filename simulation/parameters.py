@@ -76,7 +76,7 @@ class CityParameters:
     demo_overflows: int = 3
     stuck_sensors: int = 2
     silent_devices: int = 2
-    blocked_share: float = 0.02
+    blocked_share: float = 0.05
     days_ahead: int = 7
     history_h: float = 48.0
 
