@@ -17,6 +17,7 @@ NO_TRUCK = "no truck is left for its stream today"
 NOT_PLANNED = "it came up after the plan was made"
 CUT_OFF = "no street leads there now"
 PASSED_BY = "the truck passed it by without doing it"
+NOT_EXPLAINED = "not looked into"
 # Positions in a round that are tried for a job, those with the shortest detour: windows seldom leave others.
 _MOST_PLACES = 10
 
@@ -59,6 +60,11 @@ def reasons(crew: Crew, orders: Sequence[Order]) -> list[Unserved]:
     return [
         Unserved(crew.jobs[j].id, crew.jobs[j].place, _reason(crew, orders, drives, j)) for j in left_out(crew, orders)
     ]
+
+
+def unexplained(crew: Crew, orders: Sequence[Order]) -> list[Unserved]:
+    """Return the jobs that are left out, where nobody reads why."""
+    return [Unserved(crew.jobs[j].id, crew.jobs[j].place, NOT_EXPLAINED) for j in left_out(crew, orders)]
 
 
 def _reason(crew: Crew, orders: Sequence[Order], drives: Sequence[Drive], job: int) -> str:

@@ -7,7 +7,7 @@ from city.places import Truck
 from city.plans import Job, Plan, Round, Unserved
 from routing.crew import Crew, Order, Outing, Position
 from routing.judged import FaultyPlan, judged
-from routing.leftover import drop_until_fits, insert_leftovers, left_out, reasons
+from routing.leftover import drop_until_fits, insert_leftovers, left_out, reasons, unexplained
 from routing.problem import CollectionProblem
 from routing.rounds import fresh_stops, order_of, plan_of, round_of
 from routing.streams import assign_streams, stream_of
@@ -21,6 +21,7 @@ def plan_day(
     iterations: int | None = None,
     start: Plan | None = None,
     timer: Callable[[], float] = time.perf_counter,
+    explains: bool = True,
 ) -> Plan:
     """Return rounds that do the must jobs, and of the others those that are worth their detour.
 
@@ -41,6 +42,8 @@ def plan_day(
         A plan for the same trucks to begin with, such as that of a shorter search.
     timer
         Tells seconds; `time.process_time` where the machine is not one's own.
+    explains
+        Whether to look for the reasons, which takes half as long as a short search where nobody reads them.
 
     Raises
     ------
@@ -58,10 +61,10 @@ def plan_day(
         for crew, orders in zip(crews, first, strict=True)
     ]
     try:
-        return judged(plan_of_orders(problem, list(zip(crews, found, strict=True))), problem)
+        return judged(plan_of_orders(problem, list(zip(crews, found, strict=True)), explains), problem)
     except FaultyPlan:
         filled = [insert_leftovers(crew, orders) for crew, orders in zip(crews, first, strict=True)]
-        return judged(plan_of_orders(problem, list(zip(crews, filled, strict=True))), problem)
+        return judged(plan_of_orders(problem, list(zip(crews, filled, strict=True)), explains), problem)
 
 
 def crew_of_day(problem: CollectionProblem) -> Crew:
@@ -69,12 +72,14 @@ def crew_of_day(problem: CollectionProblem) -> Crew:
     return Crew(problem, problem.jobs, tuple(_whole_day(problem, truck) for truck in problem.trucks))
 
 
-def plan_of_orders(problem: CollectionProblem, found: Sequence[tuple[Crew, Sequence[Order]]]) -> Plan:
+def plan_of_orders(
+    problem: CollectionProblem, found: Sequence[tuple[Crew, Sequence[Order]]], explains: bool = True
+) -> Plan:
     """Return the day plan of crews' orders, which fit."""
     rounds: list[Round] = []
     unserved: list[Unserved] = []
     for crew, orders in found:
-        unserved += reasons(crew, orders)
+        unserved += reasons(crew, orders) if explains else unexplained(crew, orders)
         for outing, order in enumerate(orders):
             if order:
                 rounds.append(round_of(problem, crew.outings[outing].truck.id, *fresh_stops(crew, outing, order)))

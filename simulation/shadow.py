@@ -348,7 +348,8 @@ class _Life:
             now_s=now_s,
             travel=self._city.travel,
         )
-        self._plan = plan_day(problem, 60.0, seed=self._seed + day.toordinal(), iterations=self._iterations)
+        seed = self._seed + day.toordinal()
+        self._plan = plan_day(problem, 60.0, seed=seed, iterations=self._iterations, explains=False)
         must = {job.id for job in jobs if job.must}
         self._left_out = sum(one.job in must for one in self._plan.unserved)
         # Who is late from yesterday still empties what is on the round.
