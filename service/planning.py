@@ -3,43 +3,35 @@
 import logging
 import threading
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from city.clock import Clock, local_midnight_s
 from city.errors import RondeError
 from city.findings import Incident
-from city.plans import Job, Plan, Proposal
+from city.plans import Plan, Proposal
 from city.register import Register
 from models.rows import Floats
 from service.causes import Causes, stale_jobs
 from service.day_limits import DayLimits
+from service.day_work import DayWork
 from service.dispatch import Dispatcher
-from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
+from service.driven_plan import DrivenPlan
 from service.occasions import is_occasion, lifts_in_wind, retries, trucks_in_wind, winds
 from service.plan_requests import PlanRequests
-from service.progress import RoundProgress, done_jobs, plan_progress
+from service.progress import RoundProgress
 from service.proposing import PLANNER, Change, Proposer, good_until_s
-from service.set_aside import SetAside, for_the_solver, refused_jobs, without
+from service.set_aside import without
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
 from service.solver_pool import Search, SolverPool
 from service.solving import SolveAnswer, SolveRequest
-from store.desk import Desk, PlaceVeto
+from store.desk import AlreadyDecided, Desk, PlaceVeto
 
 logger = logging.getLogger(__name__)
 
-# A plan is not worth making when every shift ends sooner than this.
-_LEAST_SHIFT_S = 1800.0
-# So many of the containers with a sensor have to be known for a plan of the day to be called complete.
-_ENOUGH_KNOWN = 0.9
-_MAY_BE_UNREAD = 200
-_DAY_S = 86_400.0
 # Real seconds until what failed is tried again.
 _RETRY_S = 15.0
 # Real seconds that a proposal stands at least before it is reckoned anew because its times have passed: where the
@@ -88,9 +80,7 @@ class Planner:
         self._desk = desk
         self._clock = clock
         self._pool = pool
-        self._dispatcher = dispatcher
         self._planning = planning
-        self._publish = publish
         self._timezone = ZoneInfo(register.timezone)
         self._lock = threading.RLock()
         self._answered = threading.Event()
@@ -100,29 +90,20 @@ class Planner:
         self._retry_at_s = 0.0
         self._ready_since_s: float | None = None
         self._incomplete = False
-        self._measured = [
-            one.entity
-            for one in register.installations
-            if one.entity in register.containers and one.valid_until_s is None
-        ]
+        self._work = DayWork(register, planning)
         self._limits = limits or DayLimits(register)
         self._requests = PlanRequests(register, clock, planning, self._limits, seed=seed, usual_ratio=usual_ratio)
         self._causes = Causes(register, planning)
         self._proposer = Proposer(register, desk, clock, planning, self._causes, publish)
         self._causes.remember_rejected(desk.proposals("rejected"), {one.id: one for one in desk.incidents()})
-        self._plan = desk.current_plan()
-        # The current plan without the stops that drivers refused, and why each of these is not in it.
-        self._driven = self._plan
-        self._aside: dict[str, SetAside] = {}
-        self._snapshot: Snapshot | None = None
-        self._told_at_s = self._decided_at_s()
+        self._driven = DrivenPlan(register, desk, clock, dispatcher, planning, publish)
         self.fault = ""
         self.solved = 0
 
     @property
     def plan(self) -> Plan | None:
         """The current plan."""
-        return self._plan
+        return self._driven.current
 
     @property
     def is_solving(self) -> bool:
@@ -139,7 +120,7 @@ class Planner:
         """Return until when the times of an open proposal hold; None for one that is decided."""
         if proposal.status != "open":
             return None
-        return good_until_s(proposal, self._plan, self._planning.outdated_s)
+        return good_until_s(proposal, self._driven.current, self._planning.outdated_s)
 
     def note_of(self, incident: str) -> str:
         """Return why nothing is proposed for an incident, empty if there is nothing to say."""
@@ -147,25 +128,15 @@ class Planner:
 
     def todays_plan(self, now_s: float) -> Plan | None:
         """Return the current plan, without the stops that were refused, if it is of the local day of `now_s`."""
-        plan = self._driven
-        if plan is None or plan.made_at_s < local_midnight_s(now_s, self._timezone):
-            return None
-        return plan
+        return self._driven.today(now_s)
 
     def progress(self, snapshot: Snapshot) -> dict[str, RoundProgress]:
         """Return how far the trucks are in today's plan."""
-        plan = self.todays_plan(snapshot.now_s)
-        return self._progress_in(plan, snapshot) if plan is not None else {}
-
-    def _progress_in(self, plan: Plan, snapshot: Snapshot) -> dict[str, RoundProgress]:
-        since_s = local_midnight_s(snapshot.now_s, self._timezone)
-        return plan_progress(self._register, plan, snapshot, since_s, self._told_at_s)
+        return self._driven.progress(snapshot)
 
     def resume(self) -> None:
         """After a start: send the rounds of today's plan again; trucks know those that they have."""
-        now_s = self._clock.now_s()
-        if plan := self.todays_plan(now_s):
-            self._send(plan, [one.truck for one in plan.rounds])
+        self._driven.resume()
 
     def wait(self, seconds: float) -> None:
         """Return when the solver has answered, or after so many real seconds."""
@@ -184,8 +155,7 @@ class Planner:
             return
         with self._lock:
             self._ready_since_s = self._ready_since_s or time.monotonic()
-            self._snapshot = snapshot
-            self._tell_of_refusals(snapshot)
+            self._driven.refuse(snapshot)
             if self._day is not None:
                 if self._day.future.done():
                     day, self._day = self._day, None
@@ -195,13 +165,14 @@ class Planner:
                 self._take(self._change, snapshot)
             if time.monotonic() < self._retry_at_s or (self._change is not None and not self._change.answers):
                 return
-            if self._day_plan_is_due(snapshot):
-                self._begin_day(snapshot, incidents)
-            elif plan := self.todays_plan(snapshot.now_s):
-                if self._incomplete and self._enough_is_known(snapshot):
-                    self._complete_day(snapshot, plan)
-                else:
-                    self._consider(snapshot, incidents)
+            plan = self.todays_plan(snapshot.now_s)
+            if plan is None:
+                if self._work.is_due(snapshot, time.monotonic() - self._ready_since_s):
+                    self._begin_day(snapshot, incidents)
+            elif self._incomplete and self._work.is_known(snapshot):
+                self._complete_day(snapshot, plan)
+            else:
+                self._consider(snapshot, incidents, plan)
 
     def accept(self, id: str, by: str, reason: str, plan: str | None = None) -> Proposal:
         """Accept a proposal: its plan becomes the current one, and the trucks that it changes are told.
@@ -222,10 +193,8 @@ class Planner:
         with self._lock:
             decided = self._desk.decide_proposal(id, True, by, reason, self._clock.now_s(), plan=plan)
             self._end_search()
-            self._drive(decided.plan)
             self._causes.settled(decided.incidents)
-            self._send(self._driven or decided.plan, list(decided.difference.trucks))
-            self._publish("plan", {"id": decided.plan.id})
+            self._driven.change(decided.plan, list(decided.difference.trucks))
             self._proposer.announce(decided, improving=False)
             return decided
 
@@ -252,52 +221,21 @@ class Planner:
             self._proposer.announce(decided, improving=False)
             return decided
 
-    def _decided_at_s(self) -> float:
-        """Return when the current plan became that, as the desk knows; 0 if there is none."""
-        if self._plan is None:
-            return 0.0
-        for one in self._desk.proposals("accepted", limit=1):
-            if one.plan.id == self._plan.id and one.decided_at_s is not None:
-                return one.decided_at_s
-        return self._plan.made_at_s
-
-    def _day_plan_is_due(self, snapshot: Snapshot) -> bool:
-        now_s = snapshot.now_s
-        if self.todays_plan(now_s) or now_s < local_hour(now_s, self._planning.plan_hour, self._timezone):
-            return False
-        from_s = hours_from_s(now_s, self._timezone)
-        ends_s = [
-            from_s + one.shift_start_hour * 3600.0 + one.shift_duration_s for one in self._register.trucks.values()
-        ]
-        if max(ends_s, default=0.0) < now_s + _LEAST_SHIFT_S:
-            return False
-        waited_s = time.monotonic() - (self._ready_since_s or time.monotonic())
-        return waited_s > self._planning.wait_for_late_s or self._enough_is_known(snapshot)
-
-    def _enough_is_known(self, snapshot: Snapshot) -> bool:
-        known = sum(snapshot.containers.level[snapshot.containers.index[one]] >= 0 for one in self._measured)
-        is_read = snapshot.entries - snapshot.position <= _MAY_BE_UNREAD
-        return is_read and not snapshot.late_devices and bool(known >= _ENOUGH_KNOWN * len(self._measured))
-
     def _begin_day(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
-        jobs = {one.id: one for one in day_jobs(self._register, snapshot, self._planning)}
-        for incident in open_dumpings(incidents):
-            for job in incident_jobs(self._register, snapshot, incident, self._planning):
-                jobs[job.id] = job
+        jobs = self._work.jobs(snapshot, incidents)
         if not jobs:
             self._retry_at_s = time.monotonic() + _RETRY_S
             return
-        self._incomplete = not self._enough_is_known(snapshot)
-        self._ask(self._requests.day(snapshot, tuple(jobs.values())))
+        self._incomplete = not self._work.is_known(snapshot)
+        self._ask(self._requests.day(snapshot, jobs))
 
     def _complete_day(self, snapshot: Snapshot, plan: Plan) -> None:
         """Add what was not known when the plan of the day was made."""
         self._incomplete = False
-        known = {one.id for one in plan.jobs}
-        missing = tuple(job for job in day_jobs(self._register, snapshot, self._planning) if job.id not in known)
-        if missing:
+        if missing := self._work.missing(snapshot, plan):
             self._end_search()
-            self._ask(self._requests.complete(snapshot, self._to_change(plan), self.progress(snapshot), missing))
+            plan = self._driven.for_the_solver(plan)
+            self._ask(self._requests.complete(snapshot, plan, self.progress(snapshot), missing))
 
     def _ask(self, request: SolveRequest) -> None:
         try:
@@ -319,16 +257,13 @@ class Planner:
             self._failed(_broken(answer.violations[0]))
             return
         self.fault = ""
-        if day.request.plan is None or (self._plan is not None and day.request.plan.id == self._plan.id):
+        if day.request.plan is None or (self.plan is not None and day.request.plan.id == self.plan.id):
             self._use(answer)
         else:
             # A proposal was accepted meanwhile: what is missing has to be added to that plan now.
             self._incomplete = True
 
-    def _consider(self, snapshot: Snapshot, incidents: list[Incident]) -> None:
-        plan = self.todays_plan(snapshot.now_s)
-        if plan is None:
-            return
+    def _consider(self, snapshot: Snapshot, incidents: list[Incident], plan: Plan) -> None:
         progress = self.progress(snapshot)
         incidents = [*incidents, *self._occasions(plan, progress, snapshot)]
         standing = self._desk.proposals("open")
@@ -345,74 +280,25 @@ class Planner:
             causes = self._causes.due(snapshot, incidents, plan, progress, asked_by, force=True)
         if not causes:
             return
-        new_jobs: dict[str, Job] = {}
         known = {one.id for one in plan.jobs}
-        for incident in causes:
-            for job in incident_jobs(self._register, snapshot, incident, self._planning):
-                if job.id not in known:
-                    new_jobs[job.id] = job
+        new_jobs = tuple(job for id, job in self._work.asked(snapshot, causes).items() if id not in known)
         # What a crane is bound to and may not lift when it gets there is taken from it, so that it can be done later.
         no_lifting = self._limits.wind().no_lifting(snapshot.now_s)
         must_know = trucks_in_wind(plan, progress, no_lifting, snapshot.now_s)
         held = lifts_in_wind(plan, progress, no_lifting, snapshot.now_s)
         if held:
             plan = without(plan, held)
-            progress = self._progress_in(plan, snapshot)
-        request = self._requests.change(snapshot, self._to_change(plan), progress, tuple(new_jobs.values()))
+            progress = self._driven.progress_in(plan, snapshot)
+        request = self._requests.change(snapshot, self._driven.for_the_solver(plan), progress, new_jobs)
         self._search(request, tuple(causes), must_know)
-
-    def _drive(self, plan: Plan) -> None:
-        """Let a plan be the current one from now on."""
-        self._plan = plan
-        self._told_at_s = self._clock.now_s()
-        self._set_aside(self._snapshot)
-
-    def _set_aside(self, snapshot: Snapshot | None) -> None:
-        """Take stops that drivers refused today out of the current plan."""
-        plan, aside = self._plan, dict[str, SetAside]()
-        if plan is not None and snapshot is not None and snapshot.refusals:
-            since_s = local_midnight_s(snapshot.now_s, self._timezone)
-            done = done_jobs(plan, [one for one in snapshot.visits if one.at_s >= since_s])
-            if plan.made_at_s >= since_s:
-                aside = refused_jobs(plan, snapshot.refusals, done, since_s, self._timezone)
-            plan = without(plan, {id: one.text(self._register, self._timezone) for id, one in aside.items()})
-        # Others read it while we write: it is never half done.
-        self._driven, self._aside = plan, aside
-
-    def _tell_of_refusals(self, snapshot: Snapshot) -> None:
-        """Let stops that drivers refused leave their rounds at once; trucks that still have one are told."""
-        before = self._aside
-        self._set_aside(snapshot)
-        plan, aside = self._driven, self._aside
-        if plan is None or aside == before:
-            return
-        has = {stop.job: one.truck for one in (self._plan or plan).rounds for stop in one.stops if stop.job}
-        new = aside.keys() - before.keys()
-        # Whoever refused it has driven on already.
-        trucks = {has[id] for id in new if id in has and has[id] != aside[id].refusal.truck}
-        trucks |= {has[id] for id in before if id not in aside and id in has}
-        if trucks:
-            known_by = zlib.crc32(" ".join(sorted(aside)).encode())
-            self._send(msgspec.structs.replace(plan, id=f"{plan.id}-{known_by:x}"), sorted(trucks))
-        self._publish("plan", {"id": plan.id})
-        for id in sorted(new):
-            logger.info("%s leaves its round: %s.", id, aside[id].text(self._register, self._timezone))
-
-    def _to_change(self, plan: Plan) -> Plan:
-        """Return a plan as the solver is given it: what is not to be tried again today stays left out."""
-        return for_the_solver(plan, {id for id, one in self._aside.items() if one.again_s is None})
 
     def _occasions(self, plan: Plan, progress: dict[str, RoundProgress], snapshot: Snapshot) -> list[Incident]:
         """Return what asks for another plan besides incidents."""
-        from_s = hours_from_s(snapshot.now_s, self._timezone)
-        ends_s = [
-            from_s + one.shift_start_hour * 3600.0 + one.shift_duration_s for one in self._register.trucks.values()
-        ]
         left_out = {one.job for one in plan.unserved}
-        aside = {id: one for id, one in self._aside.items() if id in left_out}
+        aside = {id: one for id, one in self._driven.aside.items() if id in left_out}
         wind = self._limits.wind()
         return [
-            *retries(self._register, plan, aside, max(ends_s, default=0.0)),
+            *retries(self._register, plan, aside, self._work.ends_s(snapshot.now_s)),
             *winds(self._register, plan, progress, wind, snapshot.now_s),
         ]
 
@@ -471,13 +357,17 @@ class Planner:
             return
         self.solved += 1
         change.answers += 1
+        change.future = self._next(change.search)
         if answer.violations:
             change.fault = answer.violations[0]
             logger.error("%s", _broken(change.fault))
-        else:
-            self.fault = ""
+            return
+        self.fault = ""
+        try:
             self._proposer.propose(change, answer, snapshot)
-        change.future = self._next(change.search)
+        except AlreadyDecided as error:
+            logger.info("%s", error)
+            self._end_search()
 
     def _use(self, answer: SolveAnswer) -> None:
         plan = answer.plan
@@ -486,10 +376,8 @@ class Planner:
         self._desk.put_plan(plan)
         self._desk.set_current_plan(plan.id, now_s, PLANNER)
         self._desk.supersede_open_proposals(now_s, PLANNER)
-        self._drive(plan)
         rounds = (*plan.rounds, *(before.rounds if before else ()))
-        self._send(self._driven or plan, sorted({one.truck for one in rounds}))
-        self._publish("plan", {"id": plan.id})
+        self._driven.change(plan, sorted({one.truck for one in rounds}))
         logger.info(
             "The plan of the day is made: %d rounds, %.0f km, %d jobs, %d left for another day.",
             len(plan.rounds),
@@ -497,15 +385,6 @@ class Planner:
             len(plan.jobs),
             len(plan.unserved),
         )
-
-    def _send(self, plan: Plan, trucks: list[str]) -> None:
-        expires = {
-            one.truck: one.stops[-1].leave_s + self._planning.command_margin_s for one in plan.rounds if one.stops
-        }
-        # A truck that has no round any more is told so: what it was told before would hold otherwise.
-        for truck in set(trucks) - expires.keys():
-            expires[truck] = local_midnight_s(self._clock.now_s(), self._timezone) + _DAY_S
-        self._dispatcher.send(plan, trucks, expires)
 
     def _failed(self, problem: str) -> None:
         self.fault = problem
