@@ -21,7 +21,7 @@ from routing.vrp_model import VrpModel
 
 # How much dearer than the last an order may be and still be gone on from, as a part of what a leg costs on average:
 # at first and at the end. It comes down with the time that a search gets, so that much work in little time ends well.
-WARM, COLD = 0.03, 0.0003
+WARM, COLD = 0.05, 0.005
 NEIGHBOURS = 20
 # What a litre or kilogram too many and a second too late cost at first, in seconds of driving; and how soon that is
 # thought over.
