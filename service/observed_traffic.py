@@ -1,4 +1,4 @@
-"""What the models know of traffic, as routing asks for it: now for changed rounds, over a shift for a day's plan."""
+"""What the models know of traffic, as routing asks for it: over the next hours, or over a shift for a day's plan."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,12 +9,14 @@ from city.register import Register
 from models.rows import Floats
 from models.travel_factors import speed_factors
 from routing.congestion import ObservedApproach
-from routing.time_slices import HALF_LIFE_S
 from service.snapshot import Snapshot
 
-# A plan that changes rounds now is about now.
-NOW_S = (0.0,)
 _HOUR_S = 3600.0
+# Rounds that are changed now are driven over the next hours: moments ahead, s. Arrival times that were reckoned with
+# what is seen at this moment alone were wrong by twice as much (ADR 59).
+NEXT_HOURS_S = tuple(900.0 * quarter for quarter in range(8))
+# A jam that is seen now is half gone after this time; what it then is was not measured, only what is usual.
+HALF_LIFE_S = 1800.0
 
 
 def over_a_shift_s(register: Register) -> tuple[float, ...]:
@@ -27,7 +29,7 @@ def observed_approaches(
     register: Register,
     snapshot: Snapshot,
     usual_ratio: Callable[[Sequence[float]], Floats] | None = None,
-    ahead_s: Sequence[float] = NOW_S,
+    ahead_s: Sequence[float] = NEXT_HOURS_S,
 ) -> tuple[ObservedApproach, ...]:
     """Return the approaches of which anything is known, with their speed over the moments `ahead_s`.
 

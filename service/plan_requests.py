@@ -11,7 +11,7 @@ from models.rows import Floats
 from routing.replan import TruckProgress
 from service.day_limits import DayLimits
 from service.jobs import hours_from_s
-from service.observed_traffic import NOW_S, observed_approaches, over_a_shift_s
+from service.observed_traffic import NEXT_HOURS_S, observed_approaches, over_a_shift_s
 from service.progress import RoundProgress
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
@@ -68,7 +68,7 @@ class PlanRequests:
         """Return the request for the plan of the day with what was not known when it was made."""
         seconds = self._planning.solver_s
         jobs = tuple(self._limits.refused_today(plan.jobs, snapshot))
-        request = self._request(snapshot, jobs, seconds, seconds + 1.0, NOW_S)
+        request = self._request(snapshot, jobs, seconds, seconds + 1.0, NEXT_HOURS_S)
         return self._under_way(request, snapshot, plan, progress, missing)
 
     def change(
@@ -85,7 +85,7 @@ class PlanRequests:
         fresh_s = self._clock.real_s(self._planning.outdated_s)
         seconds = max(_LEAST_SEARCH_S, min(self._planning.improve_s, fresh_s))
         jobs = tuple(self._limits.refused_today(plan.jobs, snapshot))
-        request = self._request(snapshot, jobs, seconds, _UNTIL_THERE_S, NOW_S)
+        request = self._request(snapshot, jobs, seconds, _UNTIL_THERE_S, NEXT_HOURS_S)
         return self._under_way(request, snapshot, plan, progress, new_jobs)
 
     def _request(
