@@ -54,8 +54,8 @@ def refused_jobs(
     """
     found: dict[str, SetAside] = {}
     planned = {stop.job: (one.truck, stop) for one in plan.rounds for stop in one.stops if stop.job}
-    # A refusal of a job that a plan made later leaves out still says why.
-    left_out = {one.job for one in plan.unserved}
+    # A plan that was made since knows what is not to be tried again today, and has only these words for it.
+    given_up = {one.job for one in plan.unserved if one.reason == PASSED_BY}
     of_place: dict[str, list[Refusal]] = {}
     for one in refusals:
         if one.at_s >= since_s:
@@ -66,7 +66,7 @@ def refused_jobs(
             if job.id in planned:
                 concerns = _concerns(said, again_s, plan, job, *planned[job.id])
             else:
-                concerns = job.id in left_out and plan.made_at_s > said.at_s
+                concerns = job.id in given_up and plan.made_at_s > said.at_s
             if concerns:
                 found[job.id] = SetAside(job.id, said, again_s)
     return found

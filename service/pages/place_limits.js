@@ -99,8 +99,11 @@ function vetoForm(id, show) {
       done));
   form.addEventListener("toggle", async () => {
     if (!form.open || truck.options.length > 1) return;
-    const { trucks } = await get("/v1/trucks").catch(() => ({ trucks: [] }));
-    if (truck.options.length === 1) truck.append(...trucks.map((one) => el("option", { value: one.id }, one.name)));
+    const [{ trucks }, { rounds }] = await Promise.all([get("/v1/trucks").catch(() => ({ trucks: [] })), get("/v1/plans/current").catch(() => ({ rounds: [] }))]);
+    if (truck.options.length > 1) return;
+    truck.append(...trucks.map((one) => el("option", { value: one.id }, one.name)));
+    // Who phones is most often the driver who was to stop here.
+    truck.value = rounds.find((round) => round.stops.some((stop) => stop.job && stop.place === id && !stop.done))?.truck ?? "";
   });
   return form;
 }

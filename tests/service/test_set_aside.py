@@ -80,6 +80,15 @@ def test_a_plan_that_was_made_since_and_comes_when_it_may_be_tried_again_stands(
     assert refused([Refusal("p1", "not_needed", at(0.1), "a")], made=0.15) == {"j1"}
 
 
+def test_of_what_a_later_plan_leaves_out_only_what_was_given_up_was_refused():
+    said = [Refusal("p9", "not_needed", at(0.1), "a")]
+    left = [(PASSED_BY, {"j9"}), ("not worth the detour today", set())]
+    for reason, jobs in left:
+        known = plan(0.5, (Unserved("j9", "p9", reason),))
+        later = Plan(known.id, known.made_at_s, known.rounds, known.unserved, (*known.jobs, job("j9", "p9")))
+        assert set(refused_jobs(later, said, (), SINCE_S, ZONE)) == jobs
+
+
 def test_a_stop_leaves_its_round_with_its_load_and_an_unloading_of_nothing():
     left = without(plan(), {"j1": "why"})
     (a, b) = left.rounds
