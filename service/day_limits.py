@@ -109,19 +109,40 @@ class DayLimits:
         """Return jobs with all of this in them, as far as it leaves time to do them in what is left of the shifts.
 
         A peak, or hours in which a zone is closed, that leave a must job no time do not hold for it, and its note says
-        so: somebody who knows it can still be sent. What was learned never takes all the time there is. That somebody
-        said today that it is not safe there holds whatever it costs.
+        so: somebody who knows it can still be sent. (That other jobs leave it none, the solver finds: see `in_peak`.)
+        What was learned never takes all the time there is. That somebody said today that it is not safe there holds
+        whatever it costs.
         """
         day_s = hours_from_s(snapshot.now_s, self._timezone)
         no_lifting = self.wind().no_lifting(snapshot.now_s)
         return [self._applied(job, snapshot, day_s, no_lifting) for job in jobs]
+
+    def in_peak(self, jobs: Iterable[Job], snapshot: Snapshot) -> list[Job]:
+        """Return must jobs that keep clear of a peak as they are when they need not: for a day without other room."""
+        day_s = hours_from_s(snapshot.now_s, self._timezone)
+        no_lifting = self.wind().no_lifting(snapshot.now_s)
+        found = []
+        for job in jobs:
+            careful = self._applied(job, snapshot, day_s, no_lifting)
+            free = self._applied(job, snapshot, day_s, no_lifting, keeps_peaks=False)
+            if job.must and careful.avoid != free.avoid:
+                found.append(free)
+        return found
 
     def refused_today(self, jobs: Iterable[Job], snapshot: Snapshot) -> list[Job]:
         """Return jobs of a plan that is driven, with what drivers said of their places since it was made."""
         day_s = hours_from_s(snapshot.now_s, self._timezone)
         return [_avoiding(job, [one.span for one in self._refused(job.place, snapshot, day_s)]) for job in jobs]
 
-    def _applied(self, job: Job, snapshot: Snapshot, day_s: float, no_lifting: Sequence[Interval]) -> Job:
+    def _applied(
+        self,
+        job: Job,
+        snapshot: Snapshot,
+        day_s: float,
+        no_lifting: Sequence[Interval],
+        *,
+        keeps_peaks: bool = True,
+    ) -> Job:
         left = self._time_left(job, snapshot.now_s, day_s)
         if left is None:
             return job
@@ -134,7 +155,7 @@ class DayLimits:
             kept = _learned_in(kept, lesson, day_s, left)
         peaks = [one for one in self._peak(job.place, snapshot.now_s, day_s) if _meets(one, left)]
         careful = _avoiding(kept, [one.span for one in peaks])
-        if not job.must or not peaks or _has_time(careful, left, no_lifting):
+        if not job.must or not peaks or (keeps_peaks and _has_time(careful, left, no_lifting)):
             return careful
         span = " to ".join(clock_text(at_s, self._timezone) for at_s in peaks[0].span)
         return _noted(kept, f"{peaks[0].text} from {span}: no other time is left for what must be done.")

@@ -15,7 +15,7 @@ from service.observed_traffic import NEXT_HOURS_S, observed_approaches, over_a_s
 from service.progress import RoundProgress
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
-from service.solving import SolveRequest
+from service.solving import AGAIN, SolveRequest
 
 # Real seconds until a first answer is there and somebody has it: what trucks set out to before then stays as it is.
 _UNTIL_THERE_S = 2.0
@@ -56,7 +56,10 @@ class PlanRequests:
         """Return the request for a plan of the day."""
         seconds = self._planning.solver_s
         within = tuple(self._limits.applied(jobs, snapshot))
-        return self._request(snapshot, within, seconds, seconds + 1.0, over_a_shift_s(self._register))
+        in_peak = tuple(self._limits.in_peak(jobs, snapshot))
+        until_there_s = (1.0 + AGAIN * bool(in_peak)) * seconds + 1.0
+        request = self._request(snapshot, within, seconds, until_there_s, over_a_shift_s(self._register))
+        return replace(request, in_peak=in_peak)
 
     def complete(
         self,

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -26,6 +26,8 @@ from service.valhalla_travel import ValhallaTravel
 
 # Nobody drives through an inner city that is closed to save less than this, and no stop in it stops all planning.
 _CLOSED_ENTRY_S = 3600.0
+# Share of the seconds that a day plan gets again, when a must job has to be done in a peak after all.
+AGAIN = 0.5
 # A better change is told when it saves as much as this much driving.
 _LEAST_GAIN_S = 60.0
 # Leaving out what must be done outweighs any driving.
@@ -34,7 +36,10 @@ _MUST_S = 1e6
 
 @dataclass(frozen=True)
 class SolveRequest:
-    """A day plan to make (`plan` None), or a plan to change for new jobs and for traffic as it is now."""
+    """A day plan to make (`plan` None), or a plan to change for new jobs and for traffic as it is now.
+
+    `in_peak` are must jobs as they may be done if a day has no room for them outside of the peak of their street.
+    """
 
     jobs: tuple[Job, ...]
     trucks: tuple[Truck, ...]
@@ -49,6 +54,7 @@ class SolveRequest:
     progress: tuple[TruckProgress, ...] = ()
     new_jobs: tuple[Job, ...] = ()
     no_lifting: tuple[Interval, ...] = ()
+    in_peak: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,33 @@ def solve_request(request: SolveRequest) -> SolveAnswer:
         plan = replan(problem, request.plan, request.progress, request.new_jobs, request.seconds, request.seed)
         return _Compared(problem, request).answer(plan, began_s)
     plan = plan_day(problem, request.seconds, request.seed)
+    if request.in_peak and _musts_left_out(plan):
+        problem, plan = _within_peaks(request, problem, plan)
     report = check_plan(plan, problem)
     return SolveAnswer(plan, tuple(report.violations), report.distance_m, report.duration_s, time.monotonic() - began_s)
+
+
+def _musts_left_out(plan: Plan) -> int:
+    left_out = {one.job for one in plan.unserved}
+    return sum(job.must and job.id in left_out for job in plan.jobs)
+
+
+def _within_peaks(request: SolveRequest, problem: CollectionProblem, plan: Plan) -> tuple[CollectionProblem, Plan]:
+    """Return the day and its plan in which musts may stand in a peak, if that leaves out fewer of them."""
+    free = {job.id: job for job in request.in_peak}
+    freed = replace(problem, jobs=tuple(free.get(job.id, job) for job in problem.jobs))
+    found = plan_day(freed, AGAIN * request.seconds, request.seed)
+    if _musts_left_out(found) >= _musts_left_out(plan):
+        return problem, plan
+    leaves_s = {stop.job: stop.leave_s for one in found.rounds for stop in one.stops if stop.job}
+    careful = {job.id: job for job in problem.jobs}
+    for id in free:
+        at_s = leaves_s.get(id)
+        begins_s = None if at_s is None else at_s - careful[id].service_s
+        if at_s is None or begins_s is None or not any(a < at_s and begins_s < b for a, b in careful[id].avoid):
+            free[id] = careful[id]
+    jobs = tuple(free.get(job.id, job) for job in problem.jobs)
+    return replace(problem, jobs=jobs), msgspec.structs.replace(found, jobs=jobs)
 
 
 def ever_better(request: SolveRequest, timer: Callable[[], float] = time.perf_counter) -> Iterator[SolveAnswer]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from service.day_limits import DayLimits
 from service.detectors import Detectors
 from service.refusals import Refusal
 from service.settings import PlanningSettings
+from service.solving import SolveRequest, solve_request, use_network
 from service.weather import WindForecast
 from tests.service.small_city import HOUR_S, MONDAY_S, SmallCity, corner, grid
 
@@ -108,6 +110,39 @@ def test_a_peak_is_kept_clear_but_for_a_must_that_has_no_other_time(city):
     assert (may.avoid, may.note) == (((at(7), at(10)),), "")
     assert elsewhere.avoid == ()
     assert [one.why for one in limits.kept_clear("kamer-99", snapshot)] == ["peak"]
+
+
+def test_a_must_that_the_day_has_no_other_room_for_is_done_in_the_peak_and_says_so(city):
+    register = beside_the_junction(city)
+    limits = DayLimits(register, usual_per_h=usual(2000.0, range(8, 11)))
+    snapshot = snapshot_of(city)
+    long = {
+        "service_s": 2.9 * HOUR_S,
+        "lon": register.junctions["kruis-1"].lon,
+        "lat": register.junctions["kruis-1"].lat,
+    }
+    both = [job("kamer-99", **long), job("kamer-3", **long, avoid=((at(8), at(11)),))]
+    truck = replace_shift(register.trucks["crane-1"], 7 * HOUR_S)
+    request = SolveRequest(
+        jobs=tuple(limits.applied(both, snapshot)),
+        trucks=(truck,),
+        depots=tuple(register.depots.values()),
+        unloading_sites=tuple(register.unloading_sites.values()),
+        day_start_s=DAY_S,
+        now_s=MONDAY_S,
+        seconds=0.5,
+        seed=1,
+    )
+    use_network(grid())
+    assert len(solve_request(request).plan.unserved) == 1
+    answer = solve_request(replace(request, in_peak=tuple(limits.in_peak(both, snapshot))))
+    assert (answer.plan.unserved, answer.violations) == ((), ())
+    (noted,) = [one.note for one in answer.plan.jobs if one.note]
+    assert noted.startswith("The junction beside it has no room to spare from 08:00 to 11:00: no other time is left")
+
+
+def replace_shift(truck, lasts_s):
+    return msgspec.structs.replace(truck, shift_start_hour=8.0, shift_duration_s=lasts_s)
 
 
 def test_traffic_that_is_unknown_keeps_nothing_clear(city):
