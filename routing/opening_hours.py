@@ -33,6 +33,9 @@ def hours_at(network: Network, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, 
 
     0 and 24 = always. A place at a junction is reached by the street into it that is open longest.
     """
+    if ((network.edge_opens_hour == 0.0) & (network.edge_closes_hour == 24.0)).all():
+        n = len(np.atleast_1d(np.asarray(lon, dtype=float)))
+        return np.zeros(n), np.full(n, 24.0)
     points, _ = network.kerbs.snap(lon, lat)
     at = taken_apart(network, points)
     opens, closes = np.zeros(len(points)), np.full(len(points), 24.0)

@@ -10,6 +10,7 @@ from city.readings import ReadingKey, Row
 from city.register import Register
 from city.vetoes import VetoReason, veto_reason
 from routing.vetoes import Learning, Lesson, Veto, Visited, lessons
+from service.decision_rows import DESK
 
 LEARNING = Learning()
 # After so many half-lives what happened weighs 1.5 %: it is forgotten.
@@ -65,13 +66,15 @@ class Refusals:
         elif row.kind == "veto" and row.key not in self._had:
             # The same entry may be given again, when a model failed on one of its neighbours.
             self._had.add(row.key)
-            place = self._cluster(row.subject or "")
+            truck = row.entity if row.entity in self._register.trucks else ""
+            # Nobody but a truck and the desk says that a truck is not to come.
+            is_heard = bool(truck) or row.key.device == DESK
+            place = self._cluster(row.subject or "") if is_heard else ""
             reason = veto_reason(row.values.get("veto_code"))
             # A veto without a known reason teaches nothing, but the stop was refused all the same.
             self.unreadable += reason is None or not place
             if place:
                 self._noted += 1
-                truck = row.entity if row.entity in self._register.trucks else ""
                 said = Refusal(place, reason, row.at_s, truck)
                 self._vetoes[place].append(said)
                 self._recent.append(said)

@@ -6,6 +6,7 @@ import pytest
 
 from city.readings import ReadingKey, Row
 from city.vetoes import VETO_REASONS, veto_code
+from service.decision_rows import DESK
 from service.refusals import Refusal, Refusals
 from tests.service.small_city import HOUR_S, MONDAY_S, SmallCity
 
@@ -66,6 +67,17 @@ def test_a_veto_of_what_is_no_cluster_is_counted_and_concerns_nothing(register, 
     refusals = Refusals(register)
     refusals.note(row(1, MONDAY_S, subject=subject))
     assert (refusals.recent(MONDAY_S), refusals.unreadable) == ((), 1)
+
+
+def test_only_a_truck_or_the_desk_keeps_trucks_away(register):
+    refusals = Refusals(register)
+    refusals.note(row(1, MONDAY_S, entity="k3-residual"))
+    assert (refusals.recent(MONDAY_S), refusals.unreadable) == ((), 1)
+    desk = Row(
+        ReadingKey(DESK, "place", 1), DESK, "veto", MONDAY_S, {"veto_code": 0.0}, 0, "good", False, 0.0, "kamer-3"
+    )
+    refusals.note(desk)
+    assert refusals.recent(MONDAY_S) == (Refusal("kamer-3", "blocked", MONDAY_S),)
 
 
 def test_the_same_reading_twice_is_one_veto(register):
