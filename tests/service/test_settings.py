@@ -54,7 +54,9 @@ def test_what_is_no_address_is_refused(text):
         parse_address(text)
 
 
-@pytest.mark.parametrize("change", [{"debounce_s": -1.0}, {"improve_s": 1e6}, {"outdated_s": 1.0}, {"wait_for_late_s": -1.0}])
+@pytest.mark.parametrize(
+    "change", [{"debounce_s": -1.0}, {"improve_s": 1e6}, {"outdated_s": 1.0}, {"wait_for_late_s": -1.0}]
+)
 def test_impossible_planning_is_refused(change):
     with pytest.raises(BadInput):
         PlanningSettings(**change)
