@@ -311,6 +311,7 @@ class ProposalSummary(Answer):
 class ProposalAnswer(ProposalSummary):
     """A proposal with the rounds that it touches, before and after."""
 
+    causes: list[IncidentAnswer] = Field(description="The incidents that it answers, each with its evidence")
     before: list[RoundAnswer]
     after: list[RoundAnswer]
     difference: DifferenceAnswer

@@ -8,6 +8,7 @@ from city.register import Register
 from service.answers import (
     CostAnswer,
     DifferenceAnswer,
+    IncidentAnswer,
     MovedAnswer,
     NextStop,
     PlanAnswer,
@@ -104,12 +105,14 @@ def proposal_answer(
     progress: dict[str, RoundProgress],
     clock: Clock,
     standing: Standing,
+    causes: list[IncidentAnswer],
 ) -> ProposalAnswer:
-    """Return a proposal with the rounds of the trucks that it touches, before and after."""
+    """Return a proposal with what it answers, and the rounds of the trucks that it touches, before and after."""
     difference = proposal.difference
     touched = set(difference.trucks)
     return ProposalAnswer(
         **_summary(register, proposal, clock, standing),
+        causes=causes,
         before=_rounds(register, before, touched, progress),
         after=_rounds(register, proposal.plan, touched, progress),
         difference=DifferenceAnswer(

@@ -21,6 +21,7 @@ from service.answers import (
     TruckList,
 )
 from service.attention import incident_answer
+from service.occasions import is_occasion
 from service.plan_views import Standing, plan_answer, proposal_answer, proposal_summary
 from service.problems import Absent, problem_answers
 from service.runtime import Runtime
@@ -96,7 +97,8 @@ def desk_routes(runtime: Runtime) -> APIRouter:
             except NotFound:
                 before = None
         progress = runtime.planner.progress(runtime.snapshot)
-        return proposal_answer(register, one, before, progress, runtime.clock, standing(one))
+        causes = [shown(desk.incident(id)) for id in one.incidents if not is_occasion(id)]
+        return proposal_answer(register, one, before, progress, runtime.clock, standing(one), causes)
 
     @routes.post(
         "/proposals/{id}/decision",

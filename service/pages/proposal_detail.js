@@ -54,11 +54,12 @@ export async function proposalDetail(id, follow) {
   const show = el("button", { type: "button", class: "link", hidden: true, onclick: () => take(true) }, "Show it");
   const said = el("span", { role: "status" });
   search.append(said, " ", show);
-  const parts = Object.fromEntries(["reason", "facts", "key", "rows"].map((name) => [name, el("div", {})]));
+  const parts = Object.fromEntries(["reason", "evidence", "facts", "key", "rows"].map((name) => [name, el("div", {})]));
   const view = { title, body: [
     el("p", {}, status, made),
     one.status === "open" ? search : "",
     parts.reason,
+    parts.evidence,
     el("h3", {}, "Against leaving things as they are"),
     parts.facts,
     answer,
@@ -129,6 +130,10 @@ export async function proposalDetail(id, follow) {
     if (button) button.textContent = `Reroute ${whom(one)}`;
     const causes = one.reason.split("; ");
     parts.reason.replaceChildren(causes.length > 1 ? el("ul", { class: "reason" }, causes.map((cause) => el("li", {}, cause))) : el("p", { class: "reason" }, one.reason));
+    // The same causes have the same evidence: what was opened stays open.
+    const asked = one.causes.map((cause) => cause.id).join(" ");
+    if (parts.evidence.dataset.about !== asked) parts.evidence.replaceChildren(...evidence(one.causes, follow.incident));
+    parts.evidence.dataset.about = asked;
     parts.facts.replaceChildren(facts(figures(one)));
     parts.key.replaceChildren(key(dropped.length > 0));
     parts.rows.replaceChildren(...[
@@ -182,6 +187,14 @@ function figures(one) {
     ["Stops at another time", count(shifted)],
     ["Latest delay of a planned stop", laterMin >= 0.5 ? duration(laterMin * 60) : "none"],
   ];
+}
+
+function evidence(causes, onIncident) {
+  if (!causes.length) return [];
+  const link = (cause) => el("a", { href: `#incident/${encodeURIComponent(cause.id)}`, onclick: (event) => { event.preventDefault(); onIncident(cause.id); } }, cause.title);
+  return [el("details", {}, el("summary", {}, "Evidence"), el("ul", { class: "evidence" }, causes.map((cause) => el("li", {},
+    link(cause), ` since ${clockTime(cause.raisedAt)}, ${percent(cause.probability)} sure. `,
+    cause.evidence.map((one) => `${one.text} `).join("") || "No evidence was kept."))))];
 }
 
 function key(hasDropped) {

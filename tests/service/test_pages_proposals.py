@@ -103,6 +103,8 @@ def test_a_proposal_says_what_it_changes_with_units_and_what_is_unknown_as_unkno
 
 def test_a_better_plan_changes_figures_and_moves_nothing(page, standing):
     standing.open(page)
+    page.click("#detail summary")
+    expect(page.locator("#detail .evidence")).to_contain_text("objects")
     expect(page.locator("#detail .search-line")).to_contain_text("still being searched for")
     panel = page.locator("#detail")
     page.locator("#detail .close").focus()
@@ -115,6 +117,7 @@ def test_a_better_plan_changes_figures_and_moves_nothing(page, standing):
     assert panel.evaluate("panel => panel.scrollTop") == at
     assert page.locator("#accept").bounding_box() == box
     expect(page.locator("#detail .close")).to_be_focused()
+    expect(page.locator("#detail .evidence")).to_be_visible()
     standing.now["improving"] = False
     standing.better(km=-8.0)
     expect(page.locator("#detail .search-line")).to_contain_text("No still better plan was found.")
