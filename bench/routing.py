@@ -16,6 +16,7 @@ PARTS = {
     "replan": "bench._replan",
     "day": "bench._day_plan",
     "shadow": "bench._shadow",
+    "arrivals": "bench._arrival_times",
     "bad": "bench._bad_problems",
 }
 
