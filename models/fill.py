@@ -116,7 +116,7 @@ class FillModel:
     >>> state, findings = model.update(model.initial_state(), rows)
     >>> forecast = model.forecast(state, [3 * day, 6 * day])
     >>> forecast.level.round(1).tolist(), forecast.overflow_probability.round(1).tolist()
-    ([[0.6, 1.0]], [[0.0, 0.7]])
+    ([[0.6, 1.0]], [[0.0, 0.9]])
     """
 
     def __init__(
