@@ -34,8 +34,8 @@ _LITRES = 1000.0
 _ROUNDING = 1e-6
 # What a must job is worth in seconds of driving, besides all that is optional.
 _MUST_S = 86_400.0
-# PyVRP tells penalties in floating point. Beyond 53 bits a move and its way back may both look better, and a local
-# search never ends.
+# PyVRP tells penalties in floating point. Beyond 53 bits a move and its way back could both look better, and a local
+# search never end.
 _MOST_EXACT = 2.0**52
 _LARGEST_PENALTY = 100_000.0
 Whole = NDArray[np.int64]

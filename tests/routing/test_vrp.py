@@ -82,7 +82,7 @@ def test_ten_clusters_of_three_containers_fill_a_truck_of_24_m3() -> None:
 
 
 def test_costs_are_told_to_the_unit_however_much_a_day_may_hold() -> None:
-    """Told in floating point, a move and its way back once looked better both, and the search never ended."""
+    """Beyond 2**53 a move and its way back could both look better, and a local search never end."""
     jobs = [job(f"j{i}", i % 11, i // 11, volume_m3=900.0 + 0.001 * i) for i in range(100)]
     truck = crane(volume_m3=5e4, payload_kg=1e6, volume_per_day_m3=6e4)
     model = VrpModel(crew_of(jobs, [truck, msgspec.structs.replace(truck, id="other")]), 0.0, all_musts=True)
