@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from city.places import UnloadingSite
 from city.plans import Plan
 from routing.check import check_plan
 from routing.difference import difference
 from routing.leftover import NO_TIME, NOT_PLANNED, PASSED_BY
+from routing.network import Network
 from routing.problem import BadProblem, CollectionProblem
 from routing.replan import TruckProgress, as_it_stands, replan
 from routing.solve import plan_day
@@ -137,6 +139,27 @@ def test_a_truck_goes_on_as_it_was_told_until_now(day: CollectionProblem, plan: 
         set_out = [i for i, stop in enumerate(after) if i == 0 or after[i - 1].leave_s < EIGHT_S]
         assert len(set_out) > report.next_stop_index + 1
         assert signature(after[: len(set_out)]) == signature(before[: len(set_out)])
+
+
+def test_a_truck_that_stands_past_its_stop_in_a_one_way_street_is_at_it() -> None:
+    """The legal way back leads around the block: nobody drives it to be where the truck already works."""
+    around = [corner(c, r) for c, r in [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (2, 2), (1, 2), (0, 2), (0, 1)]]
+    n = len(around)
+    lon, lat = np.array(around).T
+    ring = Network(lon, lat, np.arange(n), (np.arange(n) + 1) % n, np.full(n, 200.0), np.full(n, 30.0))
+    here, next_ = job("here", 3, 1), job("next", 1, 2)
+    site = UnloadingSite("site", "Site", *corner(0, 2))
+    travel = TravelTimes(ring)
+    day = replace(problem((here, next_)), trucks=(crane(),), unloading_sites=(site,), travel=travel)
+    plan = plan_day(day, iterations=20)
+    at = next(i for i, stop in enumerate(plan.rounds[0].stops) if stop.job == "here")
+    stop = plan.rounds[0].stops[at]
+    midway_s = (stop.arrive_s + stop.leave_s) / 2
+    # The street goes on to the north; travel has become slower since.
+    report = TruckProgress("crane-1", stop.lon, stop.lat + 25.0 / 111_000.0, midway_s, (), at)
+    now = replace(later(day, midway_s), travel=TravelTimes(ring, np.full(n, 1.5)))
+    changed = replan(now, plan, [report], iterations=20)
+    assert changed.rounds[0].stops[at] == msgspec.structs.replace(stop, volume_m3=here.volume_m3, load_kg=here.load_kg)
 
 
 def test_a_jam_moves_times_not_loads(day: CollectionProblem, plan: Plan) -> None:
