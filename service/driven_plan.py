@@ -134,7 +134,7 @@ class DrivenPlan:
             since_s = local_midnight_s(snapshot.now_s, self._timezone)
             done = done_jobs(plan, [one for one in snapshot.visits if one.at_s >= since_s])
             if plan.made_at_s >= since_s:
-                aside = refused_jobs(plan, snapshot.refusals, done, since_s, self._timezone)
+                aside = refused_jobs(plan, snapshot.refusals, done, since_s, self._timezone, self._aside)
             plan = without(plan, {id: one.text(self._register, self._timezone) for id, one in aside.items()})
         # Others read it while we write: it is never half done.
         self._driven, self._aside = plan, aside

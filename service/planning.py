@@ -241,7 +241,7 @@ class Planner:
         try:
             future = self._pool.submit(request)
         except Exception as error:
-            self._failed(f"The solver does not start: {error}")
+            self._day_failed(request, f"The solver does not start: {error}")
             return
         self._day = _Day(request, future)
         future.add_done_callback(lambda _: self._answered.set())
@@ -250,11 +250,11 @@ class Planner:
         try:
             answer = day.future.result()
         except Exception as error:
-            self._failed(_why(error))
+            self._day_failed(day.request, _why(error))
             return
         self.solved += 1
         if answer.violations:
-            self._failed(_broken(answer.violations[0]))
+            self._day_failed(day.request, _broken(answer.violations[0]))
             return
         self.fault = ""
         if day.request.plan is None or (self.plan is not None and day.request.plan.id == self.plan.id):
@@ -262,6 +262,11 @@ class Planner:
         else:
             # A proposal was accepted meanwhile: what is missing has to be added to that plan now.
             self._incomplete = True
+
+    def _day_failed(self, request: SolveRequest, why: str) -> None:
+        # What was missing in the plan of the day is still missing.
+        self._incomplete = self._incomplete or request.plan is not None
+        self._failed(why)
 
     def _consider(self, snapshot: Snapshot, incidents: list[Incident], plan: Plan) -> None:
         progress = self.progress(snapshot)

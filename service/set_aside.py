@@ -38,7 +38,12 @@ class SetAside:
 
 
 def refused_jobs(
-    plan: Plan, refusals: Sequence[Refusal], done: Collection[str], since_s: float, timezone: ZoneInfo
+    plan: Plan,
+    refusals: Sequence[Refusal],
+    done: Collection[str],
+    since_s: float,
+    timezone: ZoneInfo,
+    before: Mapping[str, SetAside] | None = None,
 ) -> dict[str, SetAside]:
     """Return the jobs of a plan that are not to be driven to as planned, by job.
 
@@ -51,6 +56,9 @@ def refused_jobs(
         Jobs that are done: they were not refused.
     since_s
         Refusals before this were of another day.
+    before
+        What was set aside of the plan that this one took the place of: a job that was given up for today stays so when
+        another truck has it now.
     """
     found: dict[str, SetAside] = {}
     planned = {stop.job: (one.truck, stop) for one in plan.rounds for stop in one.stops if stop.job}
@@ -69,6 +77,9 @@ def refused_jobs(
                 concerns = job.id in given_up and plan.made_at_s > said.at_s
             if concerns:
                 found[job.id] = SetAside(job.id, said, again_s)
+        known = (before or {}).get(job.id)
+        if known and known.again_s is None and known.refusal.at_s >= since_s and job.id not in done:
+            found.setdefault(job.id, known)
     return found
 
 

@@ -99,7 +99,7 @@ class WindForecast:
                     raise ValueError("it is larger than any forecast")
                 self._take(parse_wind(self._file.read_text(encoding="utf-8-sig"), str(self._file)))
                 self._stamp = stamp
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, csv.Error) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._stamp = None
             self._take(Wind((), f"The forecast {self._file} cannot be read ({why})."))

@@ -69,6 +69,19 @@ def test_what_is_said_concerns(said, jobs):
     assert refused([said]) == jobs
 
 
+def test_what_was_given_up_for_today_stays_out_when_an_accepted_change_gives_it_to_another_truck():
+    said = [Refusal("p2", "not_needed", at(0.9), "a"), Refusal("p3", "blocked", at(1.4), "a")]
+    before = refused_jobs(plan(), said, (), SINCE_S, ZONE)
+    a, b = plan(made=-0.5).rounds
+    moved = Plan("moved", at(-0.5), (Round("b", a.stops, 1.0, 1.0), Round("a", b.stops, 1.0, 1.0)), (), plan().jobs)
+    after = refused_jobs(moved, said, (), SINCE_S, ZONE, before)
+    assert after["j2"] == before["j2"]
+    # Where it may be tried again, the accepted plan says when.
+    assert after.keys() <= {"j2", "j3"}
+    assert "j2" not in refused_jobs(moved, said, ("j2",), SINCE_S, ZONE, before)
+    assert refused_jobs(moved, [], (), at(12.0), ZONE, before) == {}
+
+
 def test_what_is_done_was_not_refused():
     assert refused([Refusal("p1", "unsafe", at(0.2), "a")], done=("j1",)) == {"j4"}
 

@@ -89,6 +89,8 @@ def test_the_file_is_read_again_when_it_changes_and_its_absence_is_told(tmp_path
     assert source.now().no_lifting(NOON_S) == ()
     file.write_bytes(b"\xff\xfe\x00")
     assert "cannot be read" in source.now().problem
+    file.write_text('time,beaufort\n"' + "2026-03-02T12:00:00+01:00,7\n" * 6000)
+    assert "cannot be read" in source.now().problem
     file.unlink()
     assert "No such file" in source.now().problem
     assert not WindForecast(None).is_there
