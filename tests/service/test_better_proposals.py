@@ -136,6 +136,29 @@ def test_when_the_worker_dies_what_was_proposed_stands_and_the_next_cause_gets_a
         assert runtime.planner.accept(other.id, "me", "", other.plan.id).status == "accepted"
 
 
+def test_when_the_worker_dies_over_what_a_plan_of_the_day_lacked_it_is_asked_again(tmp_path):
+    city = SmallCity(tmp_path / "late")
+    city.history(full=("k3-residual",), nodes=range(6))
+    settings = settings_for(city, speed_up=1.0)
+    settings = Settings(settings.service, msgspec.structs.replace(QUICK, wait_for_late_s=1.0))
+    with runtime_of(settings) as runtime:
+        until(runtime.todays_plan)
+        city.history(full=("k8-paper",), nodes=range(6, 12))
+        until(lambda: runtime.planner.is_solving)
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid, signal.SIGKILL)
+        until(lambda: runtime.planner.fault)
+        assert "kamer-8" not in places(runtime)
+        until(lambda: "kamer-8" in places(runtime))
+        assert runtime.planner.fault == ""
+    city.close()
+
+
+def places(runtime):
+    """Where trucks are sent to empty something today."""
+    return {stop.place for one in runtime.todays_plan().rounds for stop in one.stops if stop.job}
+
+
 def test_when_its_times_have_passed_it_is_reckoned_anew_and_the_old_plan_is_refused(city):
     settings = settings_for(city, speed_up=30.0)
     settings = Settings(settings.service, msgspec.structs.replace(QUICK, outdated_s=60.0))
