@@ -1,7 +1,7 @@
 """Time as an argument: a clock is handed to whoever needs to know what time it is."""
 
 import time
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from city.errors import BadInput
@@ -120,6 +120,28 @@ def local_midnight_s(at_s: float, timezone: tzinfo) -> float:
     """
     local = datetime.fromtimestamp(at_s, timezone)
     return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def local_hour(at_s: float, hour: float, timezone: tzinfo, days: int = 0) -> float:
+    """Return when the local clock shows `hour` on the day that `at_s` lies in, or `days` later."""
+    local = datetime.fromtimestamp(at_s, timezone).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = local.replace(tzinfo=None) + timedelta(days=days, hours=hour)
+    return day.replace(tzinfo=timezone).timestamp()
+
+
+def hours_from_s(at_s: float, timezone: tzinfo) -> float:
+    """Return from when the hours of shifts, sites and inner cities count on the local day that `at_s` lies in.
+
+    It is midnight, but on the two days a year on which the clocks change in the night: the hours of the day are those
+    that the clock shows.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> hours_from_s(parse_time("2026-03-29T10:00:00+02:00"), ZoneInfo("Europe/Amsterdam")) + 7 * 3600 == parse_time(
+    ...     "2026-03-29T07:00:00+02:00"
+    ... )
+    True
+    """
+    return local_hour(at_s, 12.0, timezone) - 12 * 3600.0
 
 
 def parse_time(text: str) -> float:

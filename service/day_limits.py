@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from city.clock import hours_from_s
 from city.plans import Job
 from city.register import Register
 from models.rows import Floats
@@ -15,7 +16,6 @@ from routing.opening_hours import closed_hours, hours_at
 from routing.problem import can_do
 from routing.vetoes import Lesson, taught
 from routing.windows import beginnings
-from service.jobs import hours_from_s
 from service.peak_windows import Hours, peak_windows
 from service.refusals import LEARNING
 from service.sentences import clock_text, place_name
@@ -262,4 +262,5 @@ def _noted(job: Job, note: str) -> Job:
 
 
 def _hour_text(hour: float) -> str:
-    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"
+    minutes = round(hour * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

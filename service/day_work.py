@@ -2,10 +2,11 @@
 
 from zoneinfo import ZoneInfo
 
+from city.clock import hours_from_s, local_hour
 from city.findings import Incident
 from city.plans import Job, Plan
 from city.register import Register
-from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, open_dumpings
+from service.jobs import day_jobs, incident_jobs, open_dumpings
 from service.settings import PlanningSettings
 from service.snapshot import Snapshot
 

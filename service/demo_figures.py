@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from city.clock import ScaledClock
+from city.clock import ScaledClock, hours_from_s, local_hour
 from city.errors import RondeError
 from city.plans import Plan
 from city.quantities import QUANTITIES
@@ -23,7 +23,6 @@ from ingest.rows import rows_of
 from ingest.status import STATUS_NAME, read_status
 from ingest.views import points_of
 from ledger import LedgerReader
-from service.jobs import hours_from_s, local_hour
 from service.scoreboard import (
     Compared,
     Detection,

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from city.clock import hours_from_s, local_hour
 from city.findings import Incident, cause_group
 from city.plans import Job
 from city.register import Register
@@ -16,28 +16,6 @@ from service.snapshot import UNKNOWN, Snapshot
 
 # Where waste was left for want of room, containers from this level on are emptied with it.
 _WORTH_A_CRANE = 0.8
-
-
-def local_hour(at_s: float, hour: float, timezone: ZoneInfo, days: int = 0) -> float:
-    """Return when the local clock shows `hour` on the day that `at_s` lies in, or `days` later."""
-    local = datetime.fromtimestamp(at_s, timezone).replace(hour=0, minute=0, second=0, microsecond=0)
-    day = local.replace(tzinfo=None) + timedelta(days=days, hours=hour)
-    return day.replace(tzinfo=timezone).timestamp()
-
-
-def hours_from_s(at_s: float, timezone: ZoneInfo) -> float:
-    """Return from when the hours of shifts, sites and inner cities count on the local day that `at_s` lies in.
-
-    It is midnight, but on the two days a year on which the clocks change in the night: the hours of the day are those
-    that the clock shows.
-
-    >>> from city.clock import parse_time
-    >>> hours_from_s(parse_time("2026-03-29T10:00:00+02:00"), ZoneInfo("Europe/Amsterdam")) + 7 * 3600 == parse_time(
-    ...     "2026-03-29T07:00:00+02:00"
-    ... )
-    True
-    """
-    return local_hour(at_s, 12.0, timezone) - 12 * 3600.0
 
 
 def next_visit_s(now_s: float, planning: PlanningSettings, timezone: ZoneInfo) -> float:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from city.clock import Clock
+from city.clock import Clock, hours_from_s
 from city.plans import Job, Plan
 from city.register import Register
 from models.rows import Floats
 from routing.replan import TruckProgress
 from service.day_limits import DayLimits
-from service.jobs import hours_from_s
 from service.observed_traffic import NEXT_HOURS_S, observed_approaches, over_a_shift_s
 from service.progress import RoundProgress
 from service.settings import PlanningSettings

@@ -2,12 +2,12 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from city.clock import hours_from_s
 from city.errors import BadInput
 from city.places import Truck
 from city.plans import Round, Stop
@@ -42,11 +42,6 @@ class Visit(NamedTuple):
     at_s: float
     place: str
     values: dict[str, float | None]
-
-    @property
-    def is_veto(self) -> bool:
-        """Whether it did not do what was asked."""
-        return "veto_code" in self.values
 
 
 class _Driving(NamedTuple):
@@ -160,12 +155,12 @@ class TruckDrive:
 
     def _breaks(self, at_s: float) -> list[tuple[float, float]]:
         """Return (when due, seconds) of the breaks of the local day that are still to be taken."""
-        day_s = _hours_from_s(at_s, self._timezone)
+        day_s = hours_from_s(at_s, self._timezone)
         breaks = [(day_s + hour * 3600.0, minutes * 60.0) for hour, minutes in self.truck.breaks]
         return breaks[self._rested.get(day_s, 0) :]
 
     def _has_rested(self, at_s: float) -> None:
-        day_s = _hours_from_s(at_s, self._timezone)
+        day_s = hours_from_s(at_s, self._timezone)
         self._rested[day_s] = self._rested.get(day_s, 0) + 1
 
     def position(self, at_s: float) -> tuple[float, float]:
@@ -270,12 +265,6 @@ def _begins_s(stop: Stop) -> float:
     planned_s = service_s(len(stop.containers)) if stop.kind == "empty" else np.inf
     waits = stop.leave_s - stop.arrive_s > planned_s + _WAITS_S
     return stop.leave_s - planned_s if waits else -np.inf
-
-
-def _hours_from_s(at_s: float, timezone: ZoneInfo) -> float:
-    """Return from when hours count on the local day: midnight, but on days whose clocks change in the night."""
-    noon = datetime.fromtimestamp(at_s, timezone).replace(hour=12, minute=0, second=0, microsecond=0)
-    return noon.timestamp() - 12 * 3600.0
 
 
 def remaining_stops(stops: Sequence[Stop], done: Sequence[Stop]) -> list[Stop]:

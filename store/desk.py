@@ -423,7 +423,7 @@ class Desk:
         return self._in_transaction(supersede)
 
     def trail(self, limit: int = 1000, id: str | None = None) -> list[TrailEntry]:
-        """Return decisions, the newest first; with `id`, those about that incident, plan or proposal."""
+        """Return decisions, the newest first; with `id`, those about that incident, plan, proposal or place."""
         query = sa.select(tables.trail).order_by(tables.trail.c.n.desc()).limit(limit)
         return [TrailEntry(*row) for row in self._rows(query if id is None else query.where(tables.trail.c.id == id))]
 

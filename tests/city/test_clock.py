@@ -1,7 +1,21 @@
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from city.clock import ScaledClock, SteppedClock, WallClock, parse_clock, parse_time, utc
+from city.clock import (
+    ScaledClock,
+    SteppedClock,
+    WallClock,
+    hours_from_s,
+    local_hour,
+    parse_clock,
+    parse_time,
+    utc,
+)
 from city.errors import BadInput
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
 def test_a_clock_that_is_described_and_parsed_shows_the_same_time():
@@ -38,3 +52,13 @@ def test_a_time_without_offset_or_sense_is_refused(text):
 def test_a_time_survives_being_written():
     at_s = 1_772_431_200.123
     assert parse_time(utc(at_s).isoformat()) == at_s
+
+
+@pytest.mark.parametrize("day", ["2026-03-28", "2026-03-29", "2026-10-25", "2026-10-26"])
+def test_hours_of_shifts_are_those_that_the_clock_shows_also_when_clocks_change(day):
+    noon_s = parse_time(f"{day}T11:00:00Z")
+    assert hours_from_s(noon_s, AMSTERDAM) + 7 * 3600 == local_hour(noon_s, 7.0, AMSTERDAM)
+    assert (
+        local_hour(noon_s, 7.0, AMSTERDAM)
+        == datetime.fromisoformat(f"{day}T07:00").replace(tzinfo=AMSTERDAM).timestamp()
+    )

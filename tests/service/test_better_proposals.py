@@ -12,11 +12,11 @@ import httpx
 import msgspec
 import pytest
 
+from city.clock import hours_from_s
 from routing.network import Network
 from routing.problem import CollectionProblem
 from routing.replan import as_it_stands
 from routing.travel import TravelTimes
-from service.jobs import hours_from_s
 from service.settings import Settings
 from store.desk import Desk
 from tests.service.running import QUICK, client_of, runtime_of, settings_for, until

@@ -1,14 +1,13 @@
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from city.clock import parse_time
+from city.clock import local_hour, parse_time
 from city.findings import Evidence, Incident
 from city.quantities import DEPOSIT_L
 from service.detectors import Detectors
-from service.jobs import day_jobs, hours_from_s, incident_jobs, local_hour, next_visit_s, open_dumpings
+from service.jobs import day_jobs, incident_jobs, next_visit_s, open_dumpings
 from service.settings import PlanningSettings
 from tests.service.small_city import MONDAY_S, SmallCity
 
@@ -90,13 +89,3 @@ def test_hours_are_of_the_local_day_also_across_the_change_of_clocks():
     assert local_hour(saturday_s, 7.0, AMSTERDAM, days=1) == parse_time("2026-03-29T07:00:00+02:00")
     planning = PlanningSettings(next_visit_margin_s=3600.0)
     assert next_visit_s(saturday_s, planning, AMSTERDAM) == parse_time("2026-03-29T08:00:00+02:00")
-
-
-@pytest.mark.parametrize("day", ["2026-03-28", "2026-03-29", "2026-10-25", "2026-10-26"])
-def test_hours_of_shifts_are_those_that_the_clock_shows_also_when_clocks_change(day):
-    noon_s = parse_time(f"{day}T11:00:00Z")
-    assert hours_from_s(noon_s, AMSTERDAM) + 7 * 3600 == local_hour(noon_s, 7.0, AMSTERDAM)
-    assert (
-        local_hour(noon_s, 7.0, AMSTERDAM)
-        == datetime.fromisoformat(f"{day}T07:00").replace(tzinfo=AMSTERDAM).timestamp()
-    )

@@ -1,10 +1,10 @@
 """What containers say over weeks, in a real browser."""
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.service.container_weeks import weeks_of_containers
-from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, WITHOUT_WEBGL, launch, page_of
+from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, page_of
 
 
 @pytest.fixture(scope="module")
@@ -14,14 +14,6 @@ def client(tmp_path_factory):
             # What is worked out once a day is there.
             client.get(f"/v1/containers/{one}/sensor-worth")
         yield client
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as running:
-        browser = launch(running, WITHOUT_WEBGL)
-        yield browser
-        browser.close()
 
 
 def test_a_container_shows_its_emptyings_and_what_its_sensor_is_worth(browser, client):

@@ -1,10 +1,10 @@
 """When nobody is sent to a place, in a real browser over a real service: seen, told by phone, and learned from."""
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from city.readings import Reading
-from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, WITHOUT_WEBGL, launch, page_of
+from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, page_of
 from tests.service.running import client_of, runtime_of, settings_for, until
 from tests.service.small_city import HOUR_S, SmallCity
 
@@ -33,14 +33,6 @@ def served(tmp_path_factory):
             yield Served(city, runtime, client)
     finally:
         city.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as running:
-        chromium = launch(running, WITHOUT_WEBGL)
-        yield chromium
-        chromium.close()
 
 
 def test_a_place_says_when_nobody_is_sent_there_and_what_it_was_learned_from(browser, served):

@@ -5,9 +5,9 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, WITHOUT_WEBGL, launch, page_of
+from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, page_of
 from tests.service.running import client_of, runtime_of, settings_for, until
 from tests.service.small_city import SmallCity
 
@@ -64,14 +64,6 @@ def standing(tmp_path_factory):
         (one,) = until(lambda: client.get("/v1/proposals?status=open").json()["items"])
         yield Standing(runtime, client, client.get(f"/v1/proposals/{one['id']}").json())
     city.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        running = launch(playwright, WITHOUT_WEBGL)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -1,23 +1,15 @@
 """The planner's part of the page, in a real browser over a real service."""
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from store.series import Point
 from tests.service.counted_city import write_year
-from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, WITHOUT_WEBGL, launch, page_of
+from tests.service.pages_browser import CONTRASTS, OVERFLOW, PHONE, TARGETS, page_of
 from tests.service.running import client_of, runtime_of, settings_for
 from tests.service.small_city import MONDAY_S, SmallCity
 
 LOST = [*range(4000, 4030), *range(8640, 8650)]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        running = launch(playwright, WITHOUT_WEBGL)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
